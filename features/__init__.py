@@ -1,0 +1,1 @@
+"""Public records turned into what was known about each drug on a given day."""

@@ -1,0 +1,1 @@
+"""Freshness, drift, the forecast log and its scoreboard, job runs and service metrics."""

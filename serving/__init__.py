@@ -1,0 +1,1 @@
+"""The service that answers with the champion's scores; needs neither mlflow nor scikit-learn."""

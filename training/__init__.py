@@ -1,0 +1,1 @@
+"""Outcomes, walk-forward splits, models, calibration, backtests, tracking and promotion."""
