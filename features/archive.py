@@ -1,0 +1,322 @@
+"""The archive of dated raw files: append-only, checked by checksum.
+
+Layout: ``ARCHIVE/SOURCE/AS_OF/FILE`` with the bytes as received, and ``ARCHIVE/ledger.jsonl``
+with one line for every file accepted or set aside. A snapshot that differs from one already
+held under the same source, day and name is kept under ``ARCHIVE/set_aside`` and never
+replaces the first.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from shortcast.errors import ShortcastError
+from shortcast.features.sources.contract import Source
+
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ArchivedFile:
+    """One line of the ledger.
+
+    Attributes
+    ----------
+    source, as_of, file : str
+        Where the file stands in the archive.
+    sha256 : str
+        Checksum of its bytes.
+    bytes : int
+        Its size.
+    origin : str
+        Where it came from (a folder's name or an address).
+    archived_at : str
+        When it entered, in UTC.
+    state : str
+        ``accepted``, or ``set_aside`` with a reason.
+    reason : str
+        Why it was set aside; '' when accepted.
+    """
+
+    source: str
+    as_of: str
+    file: str
+    sha256: str
+    bytes: int
+    origin: str
+    archived_at: str
+    state: str = "accepted"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The accepted files of one source on one day."""
+
+    source: str
+    as_of: date
+    files: tuple[ArchivedFile, ...]
+
+    @property
+    def checksum(self) -> str:
+        """One checksum over the snapshot's files and names."""
+        joined = "\n".join(f"{f.file} {f.sha256}" for f in self.files)
+        return hashlib.sha256(joined.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did: files added, already held, set aside, and passed over."""
+
+    added: tuple[ArchivedFile, ...]
+    held: int
+    set_aside: tuple[ArchivedFile, ...]
+    passed_over: tuple[str, ...]
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal text."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def exclusive(home: Path, *, what: str) -> Iterator[None]:
+    """Hold the home's lock, so that two runs never write at once.
+
+    Raises
+    ------
+    ShortcastError
+        If another run holds it.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / ".lock")
+    try:
+        with lock.acquire(timeout=0):
+            yield
+    except Timeout as error:
+        raise ShortcastError(
+            f"Another run is writing to {home}, so {what} did not start; wait for it to end "
+            "and run the command again."
+        ) from error
+
+
+class Archive:
+    """The append-only archive under one folder.
+
+    Parameters
+    ----------
+    root : Path
+        The archive's folder; made when first written to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.ledger = root / "ledger.jsonl"
+
+    def entries(self) -> list[ArchivedFile]:
+        """Return every line of the ledger, oldest first.
+
+        Raises
+        ------
+        ShortcastError
+            If a line other than a torn last one cannot be read.
+        """
+        if not self.ledger.exists():
+            return []
+        lines = self.ledger.read_text(encoding="utf-8").splitlines()
+        found = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                found.append(ArchivedFile(**json.loads(line)))
+            except (json.JSONDecodeError, TypeError) as error:
+                if number == len(lines):
+                    break  # torn by a crash while appending; its file is imported again
+                raise ShortcastError(
+                    f"{self.ledger} line {number} cannot be read ({error}); restore the "
+                    "ledger from a backup."
+                ) from error
+        return found
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the accepted snapshots, by source and then by day."""
+        grouped: dict[tuple[str, str], dict[str, ArchivedFile]] = {}
+        for entry in self.entries():
+            if entry.state == "accepted":
+                grouped.setdefault((entry.source, entry.as_of), {})[entry.file] = entry
+        return [
+            Snapshot(source, date.fromisoformat(day), tuple(files[name] for name in sorted(files)))
+            for (source, day), files in sorted(grouped.items())
+        ]
+
+    def path(self, entry: ArchivedFile) -> Path:
+        """Return where an archived file lies."""
+        base = self.root if entry.state == "accepted" else self.root / "set_aside"
+        name = entry.file if entry.state == "accepted" else f"{entry.sha256[:12]}-{entry.file}"
+        return base / entry.source / entry.as_of / name
+
+    def verify(self) -> list[str]:
+        """Check every file against its checksum.
+
+        Returns
+        -------
+        list of str
+            One sentence for each file that is missing or altered; empty when all is well.
+        """
+        faults = []
+        for entry in self.entries():
+            path = self.path(entry)
+            if not path.exists():
+                faults.append(f"{path} is missing; import it again from its origin.")
+            elif checksum(path) != entry.sha256:
+                faults.append(f"{path} no longer has its recorded checksum; restore it.")
+        return faults
+
+    def import_tree(self, tree: Path, sources: Mapping[str, Source]) -> ImportReport:
+        """Take a tree ``SOURCE/AS_OF/FILE`` into the archive.
+
+        Importing the same tree twice adds nothing.
+
+        Parameters
+        ----------
+        tree : Path
+            The folder to import.
+        sources : mapping of str to Source
+            Known sources by name.
+
+        Returns
+        -------
+        ImportReport
+            What was added, held already, set aside and passed over.
+
+        Raises
+        ------
+        ShortcastError
+            If ``tree`` is no folder or holds no known source.
+        """
+        if not tree.is_dir():
+            raise ShortcastError(
+                f"{tree} is not a folder; give the folder that holds SOURCE/AS_OF/FILE."
+            )
+        entries = self.entries()
+        accepted = {(e.source, e.as_of, e.file): e.sha256 for e in entries if e.state == "accepted"}
+        aside = {(e.source, e.as_of, e.file, e.sha256) for e in entries if e.state != "accepted"}
+        added: list[ArchivedFile] = []
+        set_aside: list[ArchivedFile] = []
+        passed_over: list[str] = []
+        held = 0
+        for folder in sorted(p for p in tree.iterdir() if p.is_dir()):
+            source = sources.get(folder.name)
+            if source is None:
+                passed_over.append(f"{folder.name}: no source of this name is known")
+                continue
+            for path, day, fault in _candidates(folder, source):
+                if fault:
+                    passed_over.append(f"{path.relative_to(tree)}: {fault}")
+                    continue
+                digest = checksum(path)
+                key = (source.name, day, path.name)
+                if accepted.get(key) == digest or (*key, digest) in aside:
+                    held += 1
+                    continue
+                entry = ArchivedFile(
+                    source=source.name,
+                    as_of=day,
+                    file=path.name,
+                    sha256=digest,
+                    bytes=path.stat().st_size,
+                    origin=f"{tree.name}/{path.relative_to(tree).as_posix()}",
+                    archived_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                )
+                if key in accepted:
+                    entry = ArchivedFile(
+                        **{
+                            **asdict(entry),
+                            "state": "set_aside",
+                            "reason": f"{source.name} of {day} is already held with other bytes "
+                            f"(checksum {accepted[key][:12]}); the first one stays in force",
+                        }
+                    )
+                    set_aside.append(entry)
+                else:
+                    accepted[key] = digest
+                    added.append(entry)
+                self._store(path, entry)
+        if not added and not held and not set_aside:
+            raise ShortcastError(
+                f"{tree} holds no file of a known source; it must look like "
+                f"SOURCE/AS_OF/FILE with a SOURCE of: {', '.join(sorted(sources))}."
+            )
+        return ImportReport(tuple(added), held, tuple(set_aside), tuple(passed_over))
+
+    def _store(self, path: Path, entry: ArchivedFile) -> None:
+        """Copy aside, flush, rename; only then write the ledger line."""
+        target = self.path(entry)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.copyfile(path, partial)
+        if checksum(partial) != entry.sha256:
+            partial.unlink()
+            raise ShortcastError(f"{path} changed while it was copied; import it again.")
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(partial, target)
+        self._mend_torn_line()
+        with self.ledger.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(asdict(entry), sort_keys=True) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _mend_torn_line(self) -> None:
+        """Cut a last line that a crash left without its end."""
+        if not self.ledger.exists():
+            return
+        raw = self.ledger.read_bytes()
+        if raw and not raw.endswith(b"\n"):
+            self.ledger.write_bytes(raw[: raw.rfind(b"\n") + 1])
+
+
+def _candidates(folder: Path, source: Source) -> Sequence[tuple[Path, str, str]]:
+    """List the files of one source's folder with their day, or why they don't count."""
+    found: list[tuple[Path, str, str]] = []
+    for day in sorted(folder.iterdir()):
+        if not day.is_dir():
+            found.append((day, "", "files must lie in a folder named after their day"))
+            continue
+        fault = _day_fault(day.name)
+        for path in sorted(p for p in day.iterdir() if p.is_file()):
+            wrong = fault
+            if not wrong and not any(fnmatch.fnmatch(path.name, g) for g in source.files):
+                wrong = f"not one of the files of {source.name} ({', '.join(source.files)})"
+            found.append((path, day.name, wrong))
+    return found
+
+
+def _day_fault(name: str) -> str:
+    """Say what is wrong with a day's name, or ''."""
+    if not _DAY.match(name):
+        return f"the folder {name!r} is no day of the form YYYY-MM-DD"
+    try:
+        day = date.fromisoformat(name)
+    except ValueError:
+        return f"{name} is no day of the calendar"
+    # One day of grace, since a source's clock may be ahead of ours.
+    if (day - datetime.now(UTC).date()).days > 1:
+        return f"the day {name} lies in the future"
+    return ""

@@ -1,0 +1,223 @@
+"""Reading text tables without losing a row: shared by the source files.
+
+Everything is read as text first; values are typed column by column, and what does not
+parse goes to quarantine with its file, row, column and value.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from shortcast.features.sources.contract import REJECT_COLUMNS, SourceError
+
+_SPACES = re.compile(r"[\s\u00a0\u200b\ufeff]+")
+#: No public record of US drugs is older; a date before it is a typing error.
+EARLIEST = date(1900, 1, 1)
+
+
+def decode(raw: bytes, file: str) -> str:
+    """Decode bytes as UTF-8 (with or without a mark), else as cp1252.
+
+    Parameters
+    ----------
+    raw : bytes
+        The file's content.
+    file : str
+        Its name, for the error.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Raises
+    ------
+    SourceError
+        If the file is empty or holds an HTML page instead of data.
+    """
+    if not raw.strip():
+        raise SourceError(f"{file} is empty; fetch it again or remove it from the folder.")
+    head = raw[:2048].lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise SourceError(
+            f"{file} is an HTML page, not data (often an error page saved under the data's "
+            "name); fetch it again."
+        )
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # cp1252 leaves five byte values undefined; they become the replacement mark so
+        # that one bad byte costs one character and not the file.
+        return raw.decode("cp1252", errors="replace")
+
+
+def tidy(value: str) -> str:
+    """Fold every run of white space, non-breaking spaces included, into one space."""
+    return _SPACES.sub(" ", value).strip()
+
+
+def tidy_columns(names: Iterable[str]) -> list[str]:
+    """Return header names with white space folded."""
+    return [tidy(str(name)) for name in names]
+
+
+def require(columns: Iterable[str], needed: Sequence[str], file: str) -> None:
+    """Refuse a file whose header lacks a needed column.
+
+    Raises
+    ------
+    SourceError
+        Naming the missing columns and those that are there.
+    """
+    have = list(columns)
+    missing = [name for name in needed if name not in have]
+    if missing:
+        raise SourceError(
+            f"{file} lacks the column(s) {', '.join(missing)}; its header is "
+            f"{', '.join(have[:12])}{' ...' if len(have) > 12 else ''}. The source may have "
+            "changed its format: compare it with the description in docs, and mend the reader."
+        )
+
+
+def read_csv(raw: bytes, file: str, *, delimiter: str = ",", skip_blank: bool = True) -> pd.DataFrame:
+    """Read delimited text as a frame of tidy strings, numbered by record.
+
+    Parameters
+    ----------
+    raw : bytes
+        The file's content.
+    file : str
+        Its name, for errors.
+    delimiter : str
+        Field separator.
+    skip_blank : bool
+        Leave out records in which every field is blank.
+
+    Returns
+    -------
+    DataFrame
+        Strings with folded white space ('' where empty) and the column ``source_row``, the
+        1-based number of the record below the header. A record with more fields than the
+        header keeps the first ones; one with fewer is filled with ''. The column
+        ``field_count`` tells how many it had.
+
+    Raises
+    ------
+    SourceError
+        If the file is empty, an HTML page, or holds no record at all.
+    """
+    text = decode(raw, file).lstrip("\r\n \t")
+    try:
+        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise SourceError(f"{file} is not readable as delimited text ({error}).") from error
+    if len(records) < 2:
+        raise SourceError(f"{file} has a header and no rows; fetch it again.")
+    header = tidy_columns(records[0])
+    width = len(header)
+    rows = [
+        [*map(tidy, record[:width]), *[""] * (width - len(record)), number, len(record)]
+        for number, record in enumerate(records[1:], start=1)
+        if not skip_blank or any(field.strip() for field in record)
+    ]
+    return pd.DataFrame(rows, columns=[*header, "source_row", "field_count"])
+
+
+def rejects(
+    file: str, rows: pd.Series, column: str, values: pd.Series | str, reason: str
+) -> pd.DataFrame:
+    """Return quarantine rows for the records numbered ``rows``."""
+    frame = pd.DataFrame({"row": rows.to_numpy()})
+    frame["file"], frame["column"], frame["reason"] = file, column, reason
+    frame["value"] = values if isinstance(values, str) else values.astype(str).to_numpy()
+    return frame.loc[:, list(REJECT_COLUMNS)]
+
+
+def parse_dates(
+    values: pd.Series, formats: Sequence[str], *, latest: date | None = None
+) -> tuple[pd.Series, pd.Series]:
+    """Parse text dates by the given formats, in order.
+
+    Parameters
+    ----------
+    values : Series of str
+        Text; '' is null, not an error.
+    formats : sequence of str
+        ``strptime`` formats, tried in this order.
+    latest : date, optional
+        Dates after it are errors (a snapshot cannot know the future).
+
+    Returns
+    -------
+    parsed : Series of datetime64
+        NaT where blank or bad.
+    bad : Series of bool
+        True where there was text that is no date in the accepted range.
+    """
+    text = values.fillna("").astype(str).str.strip()
+    parsed = pd.Series(pd.NaT, index=text.index, dtype="datetime64[s]")
+    for form in formats:
+        todo = parsed.isna() & (text != "")
+        if not todo.any():
+            break
+        parsed[todo] = pd.to_datetime(text[todo], format=form, errors="coerce").astype(
+            "datetime64[s]"
+        )
+    out_of_range = parsed < pd.Timestamp(EARLIEST)
+    if latest is not None:
+        out_of_range |= parsed > pd.Timestamp(latest)
+    parsed = parsed.mask(out_of_range)
+    return parsed, parsed.isna() & (text != "")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes, gunzipped where its name ends in ``.gz``.
+
+    Raises
+    ------
+    SourceError
+        If the compressed file is damaged or cut short.
+    """
+    import gzip
+    import zlib
+
+    raw = path.read_bytes()
+    if path.suffix != ".gz":
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(
+            f"{path.name} is damaged or cut short ({error}); fetch it again."
+        ) from error
+
+
+def read_zip(path: Path) -> dict[str, bytes]:
+    """Return the members of a zip file by their base name.
+
+    Raises
+    ------
+    SourceError
+        If the file is no zip, is cut short, or a member fails its checksum.
+    """
+    import zipfile
+    import zlib
+
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return {
+                Path(name).name: bundle.read(name)
+                for name in bundle.namelist()
+                if not name.endswith("/")
+            }
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise SourceError(
+            f"{path.name} is not a whole zip file ({error}); fetch it again."
+        ) from error

@@ -1,0 +1,11 @@
+"""The errors that a user may see: one clear sentence each."""
+
+from __future__ import annotations
+
+
+class ShortcastError(Exception):
+    """A failure whose message says what is wrong, where, and what to do.
+
+    The command line prints the message alone and exits with 1; anything that is not
+    a ``ShortcastError`` is a defect and shows its traceback.
+    """

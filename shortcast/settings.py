@@ -1,0 +1,92 @@
+"""Where this installation keeps its state and how it is set up."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one installation, read from the environment.
+
+    Every setting is the environment variable ``SHORTCAST_`` plus its name in capitals.
+
+    Attributes
+    ----------
+    home : Path
+        Folder that holds all state: archive, warehouse, models, database.
+    database_url : str or None
+        SQLAlchemy address of the application database; SQLite under ``home`` when empty.
+    mlflow_tracking_uri : str or None
+        MLflow tracking address; SQLite under ``home`` when empty.
+    threads : int
+        Threads that DuckDB and LightGBM may use.
+    memory_limit : str
+        Memory that DuckDB may use, in its own notation.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SHORTCAST_", extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".shortcast")
+    database_url: str | None = None
+    mlflow_tracking_uri: str | None = None
+    threads: int = 2
+    memory_limit: str = "3GB"
+
+    @property
+    def archive(self) -> Path:
+        """Folder of the append-only archive of raw snapshots."""
+        return self.home / "archive"
+
+    @property
+    def parsed(self) -> Path:
+        """Folder of parsed snapshots, a cache that can be deleted at any time."""
+        return self.home / "parsed"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file of typed tables; replaced whole, never changed in place."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def models(self) -> Path:
+        """Folder of exported model bundles."""
+        return self.home / "models"
+
+    @property
+    def champion(self) -> Path:
+        """Folder of the exported bundle that the service answers with."""
+        return self.models / "champion"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow tracking address in force."""
+        if self.mlflow_tracking_uri:
+            return self.mlflow_tracking_uri
+        return f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of MLflow artifacts when the tracking store is the embedded one."""
+        return self.home / "mlflow" / "artifacts"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy address of the application database in force."""
+        return self.database_url or f"sqlite:///{self.home / 'shortcast.db'}"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once.
+
+    Returns
+    -------
+    Settings
+        Settings in force; tests that change the environment call
+        ``settings.cache_clear()``.
+    """
+    return Settings()
