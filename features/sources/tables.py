@@ -6,6 +6,7 @@ parse goes to quarantine with its file, row, column and value.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -22,8 +23,24 @@ _SPACES = re.compile(r"[\s\u00a0\u200b\ufeff]+")
 EARLIEST = date(1900, 1, 1)
 
 
+def _bad_utf8_as_cp1252(error: UnicodeError) -> tuple[str, int]:
+    """Read only the bytes that are no UTF-8 as cp1252, and go on after them."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    # cp1252 leaves five byte values undefined; they become the replacement mark so that
+    # one bad byte costs one character and not the file.
+    bad = error.object[error.start : error.end]
+    return bad.decode("cp1252", errors="replace"), error.end
+
+
+codecs.register_error("shortcast-cp1252", _bad_utf8_as_cp1252)
+
+
 def decode(raw: bytes, file: str) -> str:
-    """Decode bytes as UTF-8 (with or without a mark), else as cp1252.
+    """Decode bytes as UTF-8 (with or without a mark), bad bytes among them as cp1252.
+
+    Some public files hold both encodings, row by row; each byte that is no UTF-8 is read as
+    cp1252 and the rest stays what it is.
 
     Parameters
     ----------
@@ -50,12 +67,7 @@ def decode(raw: bytes, file: str) -> str:
             f"{file} is an HTML page, not data (often an error page saved under the data's "
             "name); fetch it again."
         )
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # cp1252 leaves five byte values undefined; they become the replacement mark so
-        # that one bad byte costs one character and not the file.
-        return raw.decode("cp1252", errors="replace")
+    return raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="shortcast-cp1252")
 
 
 def tidy(value: str) -> str:
@@ -221,3 +233,30 @@ def read_zip(path: Path) -> dict[str, bytes]:
         raise SourceError(
             f"{path.name} is not a whole zip file ({error}); fetch it again."
         ) from error
+
+
+def single_file(files: Sequence[Path], suffix: str, what: str) -> Path:
+    """Return the one file of a snapshot whose name ends in ``suffix``.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The snapshot's files.
+    suffix : str
+        How the name ends, in any case (``.zip``).
+    what : str
+        What the file should be, for the error.
+
+    Raises
+    ------
+    SourceError
+        If there is none, or more than one.
+    """
+    found = [path for path in files if path.name.lower().endswith(suffix)]
+    if len(found) != 1:
+        names = ", ".join(sorted(path.name for path in files)) or "nothing"
+        raise SourceError(
+            f"A snapshot of {what} holds one file that ends in {suffix}, but {len(found)} were "
+            f"found among: {names}; leave only the right one in the folder."
+        )
+    return found[0]

@@ -1,0 +1,153 @@
+"""From snapshots to facts: every row with the time at which it was known.
+
+The rules, for the rows of one source that share a key (design, section 3):
+
+* A version begins where the content differs from the previous snapshot that shows the key,
+  or, in a list, where the key comes back.
+* ``known_from`` is the claimed day of publication if that lies after the source's previous
+  snapshot (which did not show this version) and not after the snapshot that does; else the
+  day of the snapshot. The claim is ``published_at``; for the first version of a row without
+  one, ``event_date`` plus the lag that the table declares.
+* ``known_until`` is the ``known_from`` of the next version.
+* A row that a list no longer shows gets a further version with ``withdrawn``, known from the
+  snapshot that lacks it. Nothing is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from shortcast.features.sources.contract import Table
+
+#: Columns that every fact table carries beside those that its source declares.
+FACT_COLUMNS = (
+    "event_date",
+    "published_at",
+    "observed_at",
+    "known_from",
+    "known_until",
+    "withdrawn",
+    "source",
+    "source_file",
+    "source_row",
+)
+
+
+def make_facts(
+    connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[Path]
+) -> None:
+    """Create the fact table of one declared table.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Connection to the warehouse being built; its table ``snapshots`` is filled.
+    table : Table
+        The declaration.
+    files : sequence of Path
+        The Parquet files of all accepted snapshots that feed it; may be empty.
+    """
+    columns = ", ".join(f'"{c.name}"' for c in table.columns)
+    if not files:
+        declared = ", ".join(f'"{c.name}" {c.type}' for c in table.columns)
+        connection.execute(
+            f"CREATE TABLE {table.name} ({declared}, event_date DATE, published_at DATE, "
+            "observed_at DATE, known_from DATE, known_until DATE, withdrawn BOOLEAN, "
+            "source VARCHAR, source_file VARCHAR, source_row BIGINT)"
+        )
+        return
+    key = ", ".join(f'"{name}"' for name in ("source", *table.key))
+    steady = ", ".join(
+        [f'"{c.name}"' for c in table.columns if not c.volatile] + ["event_date", "withdrawn_at"]
+    )
+    claim = "published_at"
+    if table.assumed_lag_days is not None:
+        claim = (
+            "coalesce(published_at, CASE WHEN before IS NULL "
+            f"THEN event_date + {table.assumed_lag_days} END)"
+        )
+    back_again = "number <> before_number + 1" if table.is_list else "FALSE"
+    gone = "n.as_of" if table.is_list else "CAST(NULL AS DATE)"
+    listed = ", ".join(f"'{path}'" for path in files)
+    connection.execute(
+        f"""
+        CREATE TABLE {table.name} AS
+        WITH numbered AS (
+            SELECT source, as_of,
+                   row_number() OVER (PARTITION BY source ORDER BY as_of) AS number,
+                   lag(as_of) OVER (PARTITION BY source ORDER BY as_of) AS previous
+            FROM snapshots
+            WHERE state = 'accepted'
+        ),
+        rows AS (
+            SELECT r.*, n.number, n.previous, hash({steady}) AS content
+            FROM read_parquet([{listed}]) AS r
+            JOIN numbered AS n ON n.source = r.source AND n.as_of = r.observed_at
+        ),
+        -- The same row written twice in one snapshot counts once; different rows under one
+        -- key are told apart by their order.
+        seen AS (
+            SELECT *, row_number() OVER (
+                       PARTITION BY {key}, number ORDER BY event_date, content) AS occurrence
+            FROM (SELECT * FROM rows
+                  QUALIFY row_number() OVER (
+                      PARTITION BY {key}, number, content ORDER BY source_file, source_row) = 1)
+        ),
+        compared AS (
+            SELECT *, lag(content) OVER before AS before, lag(number) OVER before AS before_number
+            FROM seen
+            WINDOW before AS (PARTITION BY {key}, occurrence ORDER BY number)
+        ),
+        marked AS (
+            SELECT *, before IS NULL OR content <> before OR {back_again} AS begins
+            FROM compared
+        ),
+        islands AS (
+            SELECT *, count_if(begins) OVER (
+                       PARTITION BY {key}, occurrence ORDER BY number) AS version
+            FROM marked
+        ),
+        spans AS (
+            SELECT *, max(number) OVER (PARTITION BY {key}, occurrence, version) AS last_number
+            FROM islands
+            QUALIFY begins
+        ),
+        dated AS (
+            SELECT s.*, {claim} AS claim, {gone} AS gone_at
+            FROM spans AS s
+            LEFT JOIN numbered AS n ON n.source = s.source AND n.number = s.last_number + 1
+        ),
+        known AS (
+            SELECT *, CASE WHEN claim <= observed_at AND (previous IS NULL OR claim > previous)
+                           THEN claim ELSE observed_at END AS known_from
+            FROM dated
+        ),
+        chained AS (
+            SELECT *, lead(known_from) OVER (
+                       PARTITION BY {key}, occurrence ORDER BY version) AS next_from
+            FROM known
+        ),
+        ended AS (
+            -- A withdrawal that the source dates itself comes before one that we notice.
+            SELECT *, CASE WHEN withdrawn_at > known_from THEN withdrawn_at
+                           WHEN gone_at > known_from
+                                AND (next_from IS NULL OR gone_at <= next_from)
+                           THEN gone_at END AS ended_at
+            FROM chained
+        )
+        SELECT {columns}, event_date, published_at, observed_at, known_from,
+               least(ended_at, next_from) AS known_until,
+               FALSE AS withdrawn, source, source_file, source_row
+        FROM ended
+        UNION ALL
+        SELECT {columns}, event_date, published_at, observed_at, ended_at AS known_from,
+               next_from AS known_until,
+               TRUE AS withdrawn, source, source_file, source_row
+        FROM ended
+        WHERE ended_at IS NOT NULL AND (next_from IS NULL OR ended_at < next_from)
+        ORDER BY source, source_file, source_row, known_from
+        """
+    )

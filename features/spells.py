@@ -1,0 +1,172 @@
+"""Shortage spells: in hindsight for outcomes, and as known at a date for features.
+
+Rules (design, section 5):
+
+* An **onset** is a drug's first ``Current`` listing after at least six months without one.
+* A notice of discontinuation is not a shortage; it is an outcome of its own.
+* The ends of spells lie between captures: ``end_date_earliest`` is the last day on which the
+  list is known to have shown the drug as ``Current``, ``end_date_latest`` the first on which
+  it is known not to have. A resolution that the list dates itself has both on that day.
+* Absence counts as an end only after two captures in a row.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from shortcast.features.asof import AsOf
+
+#: Months without a current listing after which a new one is an onset.
+QUIET_MONTHS = 6
+
+
+def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the outcome tables from all that the archive knows.
+
+    These tables look back from the end of the records. They are read for outcomes only;
+    no feature may read them.
+
+    Tables
+    ------
+    shortage_spells
+        ``drug_id``, ``onset_date``, ``end_date_earliest``, ``end_date_latest`` (null while
+        it lasts), ``first_ever``.
+    discontinuations
+        ``drug_id``, ``event_date``, ``firm_id``: notices that a maker discontinues.
+    records_reach
+        One row, ``records_end``: the last day that the shortage records reach.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Connection to the warehouse being built, with the link tables.
+    """
+    connection.execute(
+        f"""
+        CREATE TABLE shortage_spells AS
+        WITH captures AS (
+            SELECT source, as_of, row_number() OVER (PARTITION BY source ORDER BY as_of) AS number
+            FROM snapshots
+            WHERE state = 'accepted'
+        ),
+        -- What each capture showed of each listing, from the versions of the list.
+        states AS (
+            SELECT s.*, lead(s.known_from) OVER listing AS next_from,
+                   lead(s.withdrawn) OVER listing AS next_withdrawn,
+                   lead(s.status) OVER listing AS next_status
+            FROM drug_listing_states AS s
+            WINDOW listing AS (
+                PARTITION BY s.source, s.generic_name, s.company_name, s.presentation, s.occurrence
+                ORDER BY s.known_from, s.withdrawn)
+        ),
+        -- Absence in one capture alone is a flicker, or not yet an end.
+        flickers AS (
+            SELECT s.*, s.withdrawn AND coalesce(
+                       (SELECT count(*) FROM captures AS c
+                        WHERE c.source = s.source AND c.as_of >= s.known_from
+                          AND (s.next_from IS NULL OR c.as_of < s.next_from)), 0) < 2 AS flicker
+            FROM states AS s
+        ),
+        current_spans AS (
+            SELECT drug_id,
+                   coalesce(initial_posting_date, known_from) AS started,
+                   -- still shown by the last capture before the state ended
+                   greatest(known_from, coalesce(
+                       (SELECT max(c.as_of) FROM captures AS c
+                        WHERE c.source = f.source AND (f.next_from IS NULL OR c.as_of < f.next_from)),
+                       known_from)) AS last_shown,
+                   next_from AS not_shown
+            FROM flickers AS f
+            WHERE (status = 'Current' AND NOT withdrawn) OR (flicker AND status = 'Current')
+            UNION ALL
+            -- A resolved listing was current from its posting to its resolution.
+            SELECT drug_id, initial_posting_date, coalesce(change_date, known_from),
+                   coalesce(change_date, known_from)
+            FROM flickers
+            WHERE status = 'Resolved' AND NOT withdrawn AND initial_posting_date IS NOT NULL
+              AND initial_posting_date <= coalesce(change_date, known_from)
+            UNION ALL
+            SELECT drug_id, first_seen, last_seen,
+                   CASE WHEN withdrawn_at IS NOT NULL THEN withdrawn_at ELSE last_seen END
+            FROM drug_html_spells
+            WHERE status = 'Current' AND NOT withdrawn
+        ),
+        -- Walk through a drug's spans by their start; a span that begins less than six
+        -- months after all earlier ones had ended belongs to the same spell.
+        walked AS (
+            SELECT *, max(coalesce(not_shown, DATE '9999-12-31')) OVER (
+                       PARTITION BY drug_id ORDER BY started, not_shown NULLS LAST
+                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS earlier_end
+            FROM current_spans
+            WHERE drug_id IS NOT NULL AND started IS NOT NULL
+        ),
+        marked AS (
+            SELECT *, count_if(earlier_end IS NULL
+                               OR started >= earlier_end + INTERVAL {QUIET_MONTHS} MONTH) OVER (
+                       PARTITION BY drug_id ORDER BY started, not_shown NULLS LAST) AS spell
+            FROM walked
+        )
+        SELECT drug_id,
+               min(started) AS onset_date,
+               max(last_shown) AS end_date_earliest,
+               CASE WHEN bool_or(not_shown IS NULL) THEN NULL ELSE max(not_shown) END
+                   AS end_date_latest,
+               spell = 1 AS first_ever
+        FROM marked
+        GROUP BY drug_id, spell
+        ORDER BY onset_date, drug_id
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE discontinuations AS
+        SELECT DISTINCT drug_id, event_date, firm_id
+        FROM drug_discontinuations
+        WHERE drug_id IS NOT NULL AND event_date IS NOT NULL
+        ORDER BY event_date, drug_id, firm_id
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE records_reach AS
+        SELECT max(as_of) AS records_end
+        FROM snapshots
+        WHERE state = 'accepted' AND source = 'fda_shortages'
+        """
+    )
+
+
+def known_listings(view: AsOf) -> str:
+    """Return SQL of the listings on the shortage list, as known at each as-of date.
+
+    A posting counts as current until a state of the same listing says otherwise: resolved,
+    discontinued, or gone from the list.
+
+    Parameters
+    ----------
+    view : AsOf
+        The view.
+
+    Returns
+    -------
+    str
+        SQL in parentheses with ``as_of``, ``drug_id``, ``firm_id``, ``posted_on``,
+        ``is_current`` and ``ended_on`` (when its end became known; null while current).
+    """
+    postings = view.known("drug_postings", "f.posted_as = 'Current'")
+    states = view.known("drug_listing_states", "f.withdrawn OR f.status <> 'Current'")
+    html = view.known("drug_html_spells", "f.status = 'Current'")
+    same = (
+        "s.as_of = p.as_of AND s.source = p.source AND s.generic_name = p.generic_name "
+        "AND s.company_name = p.company_name AND s.presentation = p.presentation"
+    )
+    return f"""(
+        SELECT p.as_of, p.drug_id, p.firm_id, p.event_date AS posted_on,
+               s.known_from IS NULL AS is_current, s.known_from AS ended_on
+        FROM {postings} AS p
+        LEFT JOIN {states} AS s ON {same}
+        UNION ALL
+        SELECT as_of, drug_id, NULL, first_seen, NOT withdrawn,
+               CASE WHEN withdrawn THEN known_from END
+        FROM {html}
+    )"""

@@ -1,0 +1,277 @@
+"""The warehouse: typed tables with their times, rebuilt from the archive, swapped in whole.
+
+The DuckDB file is never changed in place. A new one is built beside it and renamed over it,
+so that a reader holds either the old or the new one, and a build that fails or is killed
+leaves the last good warehouse in force.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from shortcast import __version__
+from shortcast.errors import ShortcastError
+from shortcast.features import links, spells
+from shortcast.features.archive import Archive, exclusive
+from shortcast.features.facts import make_facts
+from shortcast.features.parse import ParsedSnapshot, as_record, parse_all
+from shortcast.features.sources import registry
+from shortcast.features.sources.contract import Table
+from shortcast.settings import Settings, settings
+
+#: A list may not shrink below this share of its last snapshot; a half file is a broken one.
+MIN_SHARE_OF_LAST = 0.5
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    Attributes
+    ----------
+    rebuilt : bool
+        False if nothing had changed.
+    snapshots : DataFrame
+        Snapshots with their rows, rejects, state and reason.
+    coverage : DataFrame
+        Joins with rows, matched rows, share and floor.
+    """
+
+    rebuilt: bool
+    snapshots: pd.DataFrame
+    coverage: pd.DataFrame
+
+
+def open_warehouse(config: Settings | None = None) -> duckdb.DuckDBPyConnection:
+    """Open the warehouse in force, read only.
+
+    Raises
+    ------
+    ShortcastError
+        If none has been built yet, or the file is damaged.
+    """
+    config = config or settings()
+    path = config.warehouse
+    if not path.exists():
+        raise ShortcastError(
+            f"There is no warehouse at {path}; run 'shortcast import DIR' and 'shortcast build'."
+        )
+    try:
+        return duckdb.connect(
+            str(path),
+            read_only=True,
+            config={"threads": config.threads, "memory_limit": config.memory_limit},
+        )
+    except duckdb.Error as error:
+        raise ShortcastError(
+            f"The warehouse {path} cannot be opened ({str(error).splitlines()[0]}); run "
+            "'shortcast build --force' to build it again from the archive."
+        ) from error
+
+
+def build(
+    config: Settings | None = None,
+    *,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> BuildReport:
+    """Parse what is new and swap in a new warehouse, if anything changed.
+
+    Parameters
+    ----------
+    config : Settings, optional
+        Settings in force by default.
+    force : bool
+        Build even if nothing changed.
+    progress : callable
+        Told what is being done.
+
+    Returns
+    -------
+    BuildReport
+        Snapshots and coverage of the warehouse in force.
+
+    Raises
+    ------
+    ShortcastError
+        If the archive is empty or another run is writing.
+    """
+    config = config or settings()
+    with exclusive(config.home, what="the build"):
+        snapshots = parse_all(
+            Archive(config.archive), config.parsed, workers=config.threads, progress=progress
+        )
+        if not snapshots:
+            raise ShortcastError(
+                f"The archive {config.archive} is empty; run 'shortcast import DIR' first."
+            )
+        snapshots = _refuse_shrunken(snapshots)
+        print_now = _fingerprint(snapshots)
+        rebuilt = force or _fingerprint_in_force(config) != print_now
+        if rebuilt:
+            _build_beside(config, snapshots, print_now, progress)
+    with open_warehouse(config) as connection:
+        return BuildReport(
+            rebuilt,
+            connection.sql("SELECT * FROM snapshots ORDER BY source, as_of").df(),
+            connection.sql("SELECT * FROM coverage ORDER BY join_name").df(),
+        )
+
+
+def records_checksum(snapshots: Sequence[ParsedSnapshot]) -> str:
+    """Return one checksum over the raw files of all snapshots."""
+    joined = "\n".join(f"{s.source} {s.as_of} {s.checksum}" for s in snapshots)
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def _fingerprint(snapshots: Sequence[ParsedSnapshot]) -> str:
+    """Return a checksum over the parsed snapshots and the code that joins them."""
+    digest = hashlib.sha256()
+    for snapshot in snapshots:
+        digest.update(snapshot.fingerprint.encode())
+    here = Path(__file__).parent
+    code = [
+        *(here / name for name in ("warehouse.py", "facts.py", "spells.py")),
+        *here.glob("links*"),
+        *(here / "links").glob("*.py"),
+        *(here / "identity").glob("*.py"),
+        *(here / "identity").glob("*.csv"),
+        here / "recall_reasons.py",
+    ]
+    for path in sorted(p for p in code if p.is_file()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _fingerprint_in_force(config: Settings) -> str | None:
+    """Return the fingerprint of the warehouse in force, or None if there is no good one."""
+    if not config.warehouse.exists():
+        return None
+    try:
+        with open_warehouse(config) as connection:
+            row = connection.sql("SELECT fingerprint FROM build").fetchone()
+    except (ShortcastError, duckdb.Error):
+        return None
+    return row[0] if row else None
+
+
+def _refuse_shrunken(snapshots: list[ParsedSnapshot]) -> list[ParsedSnapshot]:
+    """Refuse a snapshot of a list that lost more than half of its rows at once."""
+    sources = registry()
+    last: dict[str, int] = {}
+    checked = []
+    for snapshot in snapshots:
+        lists = {t.name for t in sources[snapshot.source].tables if t.is_list}
+        rows = sum(n for name, n in snapshot.rows.items() if name in lists)
+        before = last.get(snapshot.source)
+        if snapshot.state == "accepted" and lists:
+            if before is not None and rows < MIN_SHARE_OF_LAST * before:
+                snapshot = ParsedSnapshot(
+                    **{
+                        **vars(snapshot),
+                        "state": "refused",
+                        "reason": f"{snapshot.source} of {snapshot.as_of} has {rows:,} rows, "
+                        f"less than half of the {before:,} of its last snapshot; it looks cut "
+                        "short. Fetch it again.",
+                    }
+                )
+            else:
+                last[snapshot.source] = rows
+        checked.append(snapshot)
+    return checked
+
+
+def _build_beside(
+    config: Settings,
+    snapshots: Sequence[ParsedSnapshot],
+    fingerprint: str,
+    progress: Callable[[str], None],
+) -> None:
+    """Build a warehouse file beside the one in force, then rename it over."""
+    aside = config.warehouse.with_name(f".{config.warehouse.name}.building")
+    for leftover in (aside, aside.with_name(aside.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    with duckdb.connect(
+        str(aside),
+        config={
+            "threads": config.threads,
+            "memory_limit": config.memory_limit,
+            "temp_directory": str(config.home / "tmp"),
+        },
+    ) as connection:
+        _record_snapshots(connection, snapshots)
+        for table in _tables():
+            files = [
+                path
+                for s in snapshots
+                if s.state == "accepted"
+                and (path := s.folder / f"{table.name}.parquet").exists()
+            ]
+            progress(f"facts: {table.name}")
+            make_facts(connection, table, files)
+        links.make_links(connection, progress=progress)
+        progress("shortage spells")
+        spells.make_spells(connection)
+        connection.execute(
+            "CREATE TABLE build AS SELECT ? AS fingerprint, ? AS built_at, ? AS code_version, "
+            "? AS data, ? AS records_checksum",
+            [
+                fingerprint,
+                datetime.now(UTC).isoformat(timespec="seconds"),
+                __version__,
+                "real",
+                records_checksum(snapshots),
+            ],
+        )
+        connection.execute("CHECKPOINT")
+    os.replace(aside, config.warehouse)
+
+
+def _record_snapshots(
+    connection: duckdb.DuckDBPyConnection, snapshots: Sequence[ParsedSnapshot]
+) -> None:
+    """Fill the tables ``snapshots`` and ``quarantine``."""
+    frame = pd.DataFrame([as_record(s) for s in snapshots])
+    connection.register("frame", frame)
+    connection.execute(
+        "CREATE TABLE snapshots AS SELECT source, CAST(as_of AS DATE) AS as_of, files, bytes, "
+        "checksum, rows, rejected, state, reason FROM frame"
+    )
+    connection.unregister("frame")
+    rejects = [
+        str(path)
+        for s in snapshots
+        if s.state == "accepted" and (path := s.folder / "rejects.parquet").exists()
+    ]
+    if rejects:
+        listed = ", ".join(f"'{path}'" for path in rejects)
+        connection.execute(f"CREATE TABLE quarantine AS SELECT * FROM read_parquet([{listed}])")
+    else:
+        connection.execute(
+            "CREATE TABLE quarantine (source VARCHAR, as_of DATE, file VARCHAR, row BIGINT, "
+            '"column" VARCHAR, value VARCHAR, reason VARCHAR)'
+        )
+
+
+def _tables() -> list[Table]:
+    """Return each declared table once.
+
+    Raises
+    ------
+    TypeError
+        If two sources declare one table differently.
+    """
+    found: dict[str, Table] = {}
+    for source in registry().values():
+        for table in source.tables:
+            if found.setdefault(table.name, table) != table:
+                raise TypeError(f"the table {table.name} is declared in two different ways")
+    return list(found.values())
