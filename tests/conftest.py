@@ -1,0 +1,135 @@
+"""Fixtures and guards that hold for every test.
+
+No test may touch the network, the home of the person who runs it, or a tracking server.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Set before anything imports mlflow: nothing leaves the machine unasked.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+
+
+def _records_path() -> Path:
+    """Folder of the real public records: SHORTCAST_RECORDS, else beside the checkout."""
+    named = os.environ.get("SHORTCAST_RECORDS")
+    return Path(named).expanduser() if named else ROOT.parent / "shared" / "records"
+
+
+def _records_missing() -> str | None:
+    """Why the records cannot be read, or None when they can."""
+    path = _records_path()
+    if (path / "MANIFEST.csv").is_file():
+        return None
+    return f"no public records at {path} (set SHORTCAST_RECORDS to a folder SOURCE/AS_OF/FILE)"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = _records_missing()
+    if reason is None:
+        return
+    for item in items:
+        if item.get_closest_marker("records"):
+            item.add_marker(pytest.mark.skip(reason=f"RECORDS: {reason}"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and "RECORDS: " in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.write_sep("!", "PUBLIC RECORDS NOT TESTED", red=True, bold=True)
+        terminalreporter.write_line(
+            f"{len(skipped)} tests were skipped: {_records_missing()}", red=True, bold=True
+        )
+
+
+@pytest.fixture(scope="session")
+def records_dir() -> Path:
+    """The folder of real public records, laid out as SOURCE/AS_OF/FILE; read only."""
+    reason = _records_missing()
+    if reason is not None:
+        pytest.skip(f"RECORDS: {reason}")
+    return _records_path()
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep session and module fixtures, too, out of the home of whoever runs the tests."""
+    home = tmp_path_factory.mktemp("shortcast-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHORTCAST_HOME", str(home))
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.sqlite'}")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def shortcast_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a state folder of its own, SHORTCAST_HOME, and return it (not yet made)."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("SHORTCAST_HOME", str(home))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.sqlite'}")
+    return home
+
+
+def _is_local(address: object) -> bool:
+    """Whether a socket address stays on this machine (loopback, or a Unix socket's path)."""
+    if isinstance(address, (str, bytes)):
+        return True
+    host = address[0] if isinstance(address, tuple) and address else ""
+    return host in ("", "localhost", "::1") or str(host).startswith("127.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """Refuse every connection and look-up that would leave this machine."""
+    connect, connect_ex, getaddrinfo = (
+        socket.socket.connect,
+        socket.socket.connect_ex,
+        socket.getaddrinfo,
+    )
+
+    def refuse(target: object) -> None:
+        # Not an OSError: code under test that retries or tolerates network errors must not hide it.
+        raise AssertionError(f"a test tried to reach {target!r}: tests use no network")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if not _is_local(address):
+            refuse(address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        if not _is_local(address):
+            refuse(address)
+        return connect_ex(self, address)
+
+    def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host is not None and not _is_local(
+            (host.decode() if isinstance(host, bytes) else host,)
+        ):
+            refuse(host)
+        return getaddrinfo(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+        yield
