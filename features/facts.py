@@ -33,6 +33,7 @@ FACT_COLUMNS = (
     "source",
     "source_file",
     "source_row",
+    "occurrence",
 )
 
 
@@ -56,7 +57,7 @@ def make_facts(
         connection.execute(
             f"CREATE TABLE {table.name} ({declared}, event_date DATE, published_at DATE, "
             "observed_at DATE, known_from DATE, known_until DATE, withdrawn BOOLEAN, "
-            "source VARCHAR, source_file VARCHAR, source_row BIGINT)"
+            "source VARCHAR, source_file VARCHAR, source_row BIGINT, occurrence BIGINT)"
         )
         return
     key = ", ".join(f'"{name}"' for name in ("source", *table.key))
@@ -140,12 +141,12 @@ def make_facts(
         )
         SELECT {columns}, event_date, published_at, observed_at, known_from,
                least(ended_at, next_from) AS known_until,
-               FALSE AS withdrawn, source, source_file, source_row
+               FALSE AS withdrawn, source, source_file, source_row, occurrence
         FROM ended
         UNION ALL
         SELECT {columns}, event_date, published_at, observed_at, ended_at AS known_from,
                next_from AS known_until,
-               TRUE AS withdrawn, source, source_file, source_row
+               TRUE AS withdrawn, source, source_file, source_row, occurrence
         FROM ended
         WHERE ended_at IS NOT NULL AND (next_from IS NULL OR ended_at < next_from)
         ORDER BY source, source_file, source_row, known_from

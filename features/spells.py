@@ -154,17 +154,21 @@ def known_listings(view: AsOf) -> str:
         ``is_current`` and ``ended_on`` (when its end became known; null while current).
     """
     postings = view.known("drug_postings", "f.posted_as = 'Current'")
-    states = view.known("drug_listing_states", "f.withdrawn OR f.status <> 'Current'")
+    states = view.known("drug_listing_states")
     html = view.known("drug_html_spells", "f.status = 'Current'")
-    same = (
-        "s.as_of = p.as_of AND s.source = p.source AND s.generic_name = p.generic_name "
-        "AND s.company_name = p.company_name AND s.presentation = p.presentation"
-    )
     return f"""(
         SELECT p.as_of, p.drug_id, p.firm_id, p.event_date AS posted_on,
-               s.known_from IS NULL AS is_current, s.known_from AS ended_on
+               bool_or(coalesce(s.status = 'Current' AND NOT s.withdrawn
+                                -- posted again since: this posting is over
+                                AND NOT coalesce(s.initial_posting_date > p.event_date, FALSE),
+                                s.status IS NULL)) AS is_current,
+               CASE WHEN NOT is_current THEN max(s.known_from) END AS ended_on
         FROM {postings} AS p
-        LEFT JOIN {states} AS s ON {same}
+        LEFT JOIN {states} AS s
+          ON s.as_of = p.as_of AND s.source = p.source AND s.generic_name = p.generic_name
+         AND s.company_name = p.company_name AND s.presentation = p.presentation
+        GROUP BY p.as_of, p.drug_id, p.firm_id, p.event_date, p.source, p.generic_name,
+                 p.company_name, p.presentation
         UNION ALL
         SELECT as_of, drug_id, NULL, first_seen, NOT withdrawn,
                CASE WHEN withdrawn THEN known_from END
