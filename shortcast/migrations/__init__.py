@@ -1,0 +1,1 @@
+"""The history of the application database's tables, one script a change."""

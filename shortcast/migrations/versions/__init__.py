@@ -1,0 +1,1 @@
+"""Migration scripts; each stands on its own and imports nothing of shortcast."""
