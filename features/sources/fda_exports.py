@@ -68,24 +68,30 @@ def pick_columns(
     Raises
     ------
     SourceError
-        If a required column is missing, naming it and those that are there.
+        If a required column is missing, naming it and those that are there, or is there twice.
     """
-    by_letters = {_letters(str(name)): name for name in frame.columns}
+    names = [str(name) for name in frame.columns if name not in ("source_row", "field_count")]
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(_letters(name), []).append(place)
     found: dict[str, pd.Series] = {}
     missing = []
     for name, headers in {**required, **(optional or {})}.items():
-        header = next((by_letters[_letters(h)] for h in headers if _letters(h) in by_letters), None)
-        if header is not None:
-            found[name] = frame[header]
+        at = next((places[_letters(h)] for h in headers if _letters(h) in places), [])
+        if len(at) > 1:
+            raise SourceError(
+                f"{file} has the column {names[at[0]]} {len(at)} times; remove the wrong one."
+            )
+        if at:
+            found[name] = frame.iloc[:, at[0]]
         elif name in required:
             missing.append(headers[0])
         else:
             found[name] = pd.Series("", index=frame.index, dtype=str)
     if missing:
-        have = [str(name) for name in frame.columns if name not in ("source_row", "field_count")]
         raise SourceError(
             f"{file} lacks the column(s) {', '.join(missing)}; its header is "
-            f"{', '.join(have[:12])}{' ...' if len(have) > 12 else ''}. Check that it is the "
+            f"{', '.join(names[:12])}{' ...' if len(names) > 12 else ''}. Check that it is the "
             "export it is named for; if the source has changed its format, mend the reader."
         )
     return pd.DataFrame(found)
