@@ -32,11 +32,6 @@ APPROVALS = Table(
         Column("route", "VARCHAR", "routes of administration, ',' between them"),
         Column("strength", "VARCHAR", "strength as the source writes it"),
         Column("approval_date", "DATE", "day the product was approved; null where not told"),
-        Column(
-            "application_approval_date",
-            "DATE",
-            "day the application, with its first product, was approved; null where not told",
-        ),
         Column("approved_before_1982", "BOOLEAN", "approved before 1 January 1982"),
     ),
     # The warehouse keeps the two sources apart: they word one product in slightly different

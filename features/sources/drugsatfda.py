@@ -355,11 +355,9 @@ def _approvals(products: pd.DataFrame, dates: pd.Series) -> pd.DataFrame:
     """Return one row a product with the date of its approval, as far as it is known."""
     products = products.drop_duplicates(_KEY)
     form, route = split_form_and_route(products["form"])
-    application_day = dates.reindex(products["application_no"]).set_axis(products.index)
-    first = products["product_no"] == products.groupby("application_no")["product_no"].transform(
-        "min"
-    )
-    own_day = application_day.where(first)
+    first_product = products.groupby("application_no")["product_no"].transform("min")
+    day = dates.reindex(products["application_no"]).set_axis(products.index)
+    day = day.where(products["product_no"] == first_product)
     return pd.DataFrame(
         {
             "application_type": products["application_type"],
@@ -369,14 +367,13 @@ def _approvals(products: pd.DataFrame, dates: pd.Series) -> pd.DataFrame:
             "dosage_form": form,
             "route": route,
             "strength": products["strength"],
-            "approval_date": own_day,
-            "application_approval_date": application_day,
-            "approved_before_1982": (application_day < pd.Timestamp(DATED_SINCE))
-            .where(first & application_day.notna())
-            .astype("boolean"),
-            "event_date": own_day,
+            "approval_date": day,
+            "approved_before_1982": (day < pd.Timestamp(DATED_SINCE))
+            .astype("boolean")
+            .where(day.notna()),
+            "event_date": day,
             # The FDA adds an approval to Drugs@FDA on the day or the day after.
-            "published_at": own_day,
+            "published_at": day,
             "source_file": products["source_file"],
             "source_row": products["source_row"],
         }
