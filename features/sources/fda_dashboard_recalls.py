@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 from python_calamine import CalamineError, CalamineWorkbook
 
-from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
-from shortcast.features.sources.fda_exports import (
+from shortcast.features.sources._fda_exports import (
     FEI_REASON,
     blank_to_null,
     date_reason,
@@ -22,6 +21,7 @@ from shortcast.features.sources.fda_exports import (
     only_file,
     pick_columns,
 )
+from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
 from shortcast.features.sources.tables import decode, tidy
 
 REQUIRED = {

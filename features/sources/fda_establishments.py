@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from shortcast.features.sources.contract import Column, Reading, Source, Table
-from shortcast.features.sources.fda_exports import (
+from shortcast.features.sources._fda_exports import (
     DUNS_REASON,
     FEI_REASON,
     blank_to_null,
@@ -22,6 +21,7 @@ from shortcast.features.sources.fda_exports import (
     only_file,
     read_csv_export,
 )
+from shortcast.features.sources.contract import Column, Reading, Source, Table
 
 #: Registrations are renewed each year and last to the end of the next one at most.
 LONGEST_REGISTRATION_YEARS = 3

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
-from shortcast.features.sources.fda_exports import (
+from shortcast.features.sources._fda_exports import (
     FEI_REASON,
     blank_to_null,
     date_reason,
@@ -21,6 +20,7 @@ from shortcast.features.sources.fda_exports import (
     only_file,
     read_csv_export,
 )
+from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
 
 #: The Dashboard hands out at most this many rows at once and says nothing about the rest.
 PAGE_ROWS = 5000

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from shortcast.features.sources.contract import Column, Reading, Source, Table
-from shortcast.features.sources.fda_exports import (
+from shortcast.features.sources._fda_exports import (
     FEI_REASON,
     blank_to_null,
     date_reason,
@@ -19,6 +18,7 @@ from shortcast.features.sources.fda_exports import (
     only_file,
     read_csv_export,
 )
+from shortcast.features.sources.contract import Column, Reading, Source, Table
 
 REQUIRED = {
     "record_date": ("Record Date",),

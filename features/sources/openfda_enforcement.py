@@ -11,14 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
-from shortcast.features.sources.fda_exports import (
+from shortcast.features.sources._fda_exports import (
     blank_to_null,
     date_reason,
     drop_rows,
     gather,
     note_values,
 )
+from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
 from shortcast.features.sources.tables import decode, parse_dates, read_bytes, read_zip, tidy
 
 #: The field reference says YYYYMMDD, and so the files have it; the other openFDA endpoints
