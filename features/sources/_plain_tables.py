@@ -88,7 +88,8 @@ def read_plain(
     except pa.ArrowInvalid as error:
         raise SourceError(f"{file} is not readable as delimited text ({error}).") from error
 
-    numbers = np.setdiff1d(np.arange(1, table.num_rows + len(odd) + 1), [row.number for row in odd])
+    numbers = np.arange(1, table.num_rows + len(odd) + 1)
+    numbers = np.delete(numbers, [row.number - 1 for row in odd])
     frame = _tidy(table.slice(1)).to_pandas()
     frame.columns = header
     frame["source_row"] = numbers[1:] - 1

@@ -173,7 +173,9 @@ def parse_dates(
     bad : Series of bool
         True where there was text that is no date in the accepted range.
     """
-    text = values.fillna("").astype(str).str.strip()
+    # Large tables repeat few days: each distinct text is parsed once.
+    codes, words = pd.factorize(values.fillna("").astype(str))
+    text = pd.Series(words).str.strip()
     parsed = pd.Series(pd.NaT, index=text.index, dtype="datetime64[s]")
     for form in formats:
         todo = parsed.isna() & (text != "")
@@ -186,7 +188,11 @@ def parse_dates(
     if latest is not None:
         out_of_range |= parsed > pd.Timestamp(latest)
     parsed = parsed.mask(out_of_range)
-    return parsed, parsed.isna() & (text != "")
+    bad = parsed.isna() & (text != "")
+    return (
+        parsed.take(codes).set_axis(values.index),
+        bad.take(codes).set_axis(values.index),
+    )
 
 
 def read_bytes(path: Path) -> bytes:
