@@ -41,8 +41,8 @@ from datetime import date, timedelta
 
 import pandas as pd
 
+from shortcast.features.sources._fda_exports import blank_to_null, drop_rows, gather, note_values
 from shortcast.features.sources.contract import Column, Reading, Table
-from shortcast.features.sources.fda_exports import blank_to_null, drop_rows, gather, note_values
 from shortcast.features.sources.tables import parse_dates
 
 CURRENT = "Current"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from shortcast.features.sources._fda_exports import only_file
 from shortcast.features.sources._shortage_tables import (
     LISTINGS,
     POSTINGS,
@@ -21,7 +22,6 @@ from shortcast.features.sources._shortage_tables import (
     read_listings,
 )
 from shortcast.features.sources.contract import Reading, Source, SourceError
-from shortcast.features.sources.fda_exports import only_file
 from shortcast.features.sources.tables import decode, read_bytes, read_zip, rejects, require, tidy
 
 _REQUIRED = (
