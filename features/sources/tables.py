@@ -98,7 +98,9 @@ def require(columns: Iterable[str], needed: Sequence[str], file: str) -> None:
         )
 
 
-def read_csv(raw: bytes, file: str, *, delimiter: str = ",", skip_blank: bool = True) -> pd.DataFrame:
+def read_csv(
+    raw: bytes, file: str, *, delimiter: str = ",", skip_blank: bool = True
+) -> pd.DataFrame:
     """Read delimited text as a frame of tidy strings, numbered by record.
 
     Parameters
@@ -193,6 +195,27 @@ def parse_dates(
         parsed.take(codes).set_axis(values.index),
         bad.take(codes).set_axis(values.index),
     )
+
+
+def parse_numbers(values: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Parse text numbers, with or without a dollar sign and thousands separators.
+
+    Parameters
+    ----------
+    values : Series of str
+        Text; '', ``NA`` and ``N/A`` are null, not errors.
+
+    Returns
+    -------
+    parsed : Series of float
+        NaN where blank or bad.
+    bad : Series of bool
+        True where there was text that is no number.
+    """
+    text = values.fillna("").astype(str).str.replace(r"[$,\s]", "", regex=True)
+    text = text.where(~text.isin(["NA", "N/A"]), "")
+    parsed = pd.to_numeric(text, errors="coerce").astype("float64")
+    return parsed, parsed.isna() & (text != "")
 
 
 def read_bytes(path: Path) -> bytes:

@@ -1,0 +1,234 @@
+"""Medicare Part B payment limits, from average sales prices, and which NDCs they cover.
+
+CMS publishes the limits each quarter: a preamble with the dates of the quarter, then a table
+that begins at the row ``HCPCS Code``. The limit is 106 % of the average sales price of two
+quarters before. A second file maps NDCs to HCPCS codes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from shortcast.features.sources._plain_tables import nullable
+from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.tables import (
+    decode,
+    parse_dates,
+    parse_numbers,
+    read_bytes,
+    read_csv,
+    rejects,
+    require,
+)
+
+LIMITS = Table(
+    name="asp_limits",
+    description="the payment limit of one HCPCS code in one quarter",
+    columns=(
+        Column("hcpcs", "VARCHAR", "HCPCS code"),
+        Column("short_description", "VARCHAR", "what the code stands for"),
+        Column("dosage", "VARCHAR", "amount of drug that the code and the limit are for"),
+        Column("payment_limit_usd", "DOUBLE", "US dollars for that amount; null: none is set"),
+        Column("coinsurance_percent", "DOUBLE", "share that the patient pays"),
+        Column("vaccine_awp_percent", "DOUBLE", "share of the wholesale price, for vaccines"),
+        Column("vaccine_limit_usd", "DOUBLE", "limit, for vaccines"),
+        Column("blood_awp_percent", "DOUBLE", "share of the wholesale price, for blood products"),
+        Column("blood_limit_usd", "DOUBLE", "limit, for blood products"),
+        Column("is_clotting_factor", "BOOLEAN", "a blood clotting factor"),
+        Column("notes", "VARCHAR", "remarks"),
+        Column("quarter_start", "DATE", "first day on which the limit holds"),
+        Column("quarter_end", "DATE", "last day on which the limit holds"),
+    ),
+    key=("hcpcs", "quarter_start"),
+)
+CROSSWALK = Table(
+    name="asp_crosswalk",
+    description="one NDC that a HCPCS code covers",
+    columns=(
+        Column("ndc11", "VARCHAR", "NDC of eleven characters, 5-4-2 without hyphens"),
+        Column("hcpcs", "VARCHAR", "HCPCS code"),
+        Column("hcpcs_description", "VARCHAR", "what the code stands for"),
+        Column("drug_name", "VARCHAR", "drug as labelled"),
+        Column("manufacturer", "VARCHAR", "labeler"),
+        Column("dosage", "VARCHAR", "amount of drug that the code is for"),
+        Column("package_size", "DOUBLE", "size of one item in the package"),
+        Column("package_quantity", "DOUBLE", "items in the package"),
+        Column("billing_units_per_item", "DOUBLE", "amounts of the code in one item"),
+        Column("billing_units_per_package", "DOUBLE", "amounts of the code in the package"),
+        Column("has_multiple_hcpcs", "BOOLEAN", "the NDC is covered by several codes"),
+        Column("all_hcpcs", "VARCHAR", "those codes, '|' between them"),
+    ),
+    key=("ndc11", "hcpcs"),
+    is_list=True,
+)
+
+_LIMIT_COLUMNS = {
+    "HCPCS Code": "hcpcs",
+    "Short Description": "short_description",
+    "HCPCS Code Dosage": "dosage",
+    "Payment Limit": "payment_limit_usd",
+}
+_LIMIT_EXTRAS = {
+    "Co-insurance Percentage": "coinsurance_percent",
+    "Vaccine AWP%": "vaccine_awp_percent",
+    "Vaccine Limit": "vaccine_limit_usd",
+    "Blood AWP%": "blood_awp_percent",
+    "Blood limit": "blood_limit_usd",
+    "Clotting Factor": "is_clotting_factor",
+    "Notes": "notes",
+}
+_CROSSWALK_COLUMNS = {
+    "ndc11": "ndc11",
+    "hcpcs_code": "hcpcs",
+    "hcpcs_description": "hcpcs_description",
+    "drug_name": "drug_name",
+    "manufacturer": "manufacturer",
+    "hcpcs_dosage": "dosage",
+    "pkg_size": "package_size",
+    "pkg_qty": "package_quantity",
+    "bill_units_per_item": "billing_units_per_item",
+    "bill_units_per_pkg": "billing_units_per_package",
+    "has_multiple_hcpcs": "has_multiple_hcpcs",
+    "all_hcpcs_codes": "all_hcpcs",
+}
+_TABLE_START = re.compile(r'^"?HCPCS Code"?,', re.MULTILINE)
+_QUARTER = re.compile(r"Effective\s+(\w+ \d{1,2}, \d{4})\s+through\s+(\w+ \d{1,2}, \d{4})")
+
+
+def read(files: Sequence[Path], as_of: date) -> Reading:
+    """Read the payment limits of a quarter, the crosswalk, or both.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        CSV files; each is recognised by its own header.
+    as_of : date
+        The snapshot's date; not used, as the files carry their quarter.
+
+    Returns
+    -------
+    Reading
+        ``asp_limits`` and ``asp_crosswalk``, as far as there is a file for them.
+
+    Raises
+    ------
+    SourceError
+        If there is no file, or one is neither of the two, names no quarter, or is no data.
+    """
+    if not files:
+        raise SourceError("A snapshot of ASP limits holds one or two CSV files; there is none.")
+    parts: dict[str, list[pd.DataFrame]] = {}
+    found: list[pd.DataFrame] = []
+    for path in sorted(files):
+        raw = read_bytes(path)
+        text = decode(raw, path.name)
+        start = _TABLE_START.search(text)
+        if start is not None:
+            frame, bad = _read_limits(path.name, text[: start.start()], text[start.start() :])
+            parts.setdefault(LIMITS.name, []).append(frame)
+        elif text.lower().startswith("ndc11,"):
+            frame, bad = _read_crosswalk(path.name, raw)
+            parts.setdefault(CROSSWALK.name, []).append(frame)
+        else:
+            raise SourceError(
+                f"{path.name} has neither a row that starts with 'HCPCS Code' (payment limits) "
+                "nor a header that starts with 'ndc11' (crosswalk); it is not an ASP file, or "
+                "its format has changed."
+            )
+        found.append(bad)
+    return Reading(
+        tables={name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()},
+        rejects=pd.concat(found, ignore_index=True),
+    )
+
+
+def _read_limits(file: str, preamble: str, table: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the limits of one quarter."""
+    quarter = _QUARTER.search(preamble)
+    days, wrong = parse_dates(pd.Series(quarter.groups() if quarter else [""]), ["%B %d, %Y"])
+    if quarter is None or wrong.any():
+        raise SourceError(
+            f"{file} does not say above its table from when to when the limits hold ('Effective "
+            "October 1, 2025 through December 31, 2025'); fetch the file as CMS publishes it."
+        )
+    frame = read_csv(table.encode(), file)
+    require(frame.columns, list(_LIMIT_COLUMNS), file)
+    frame = frame.rename(columns=_LIMIT_COLUMNS | _LIMIT_EXTRAS)
+    for name in set(_LIMIT_EXTRAS.values()).difference(frame.columns):
+        frame[name] = ""
+    numbers = [c.name for c in LIMITS.columns if c.type == "DOUBLE"]
+    frame, bad = _type(frame, file, numbers, {"hcpcs": r"[A-Z0-9]{5}"})
+    frame = frame.assign(
+        is_clotting_factor=frame["is_clotting_factor"].isin(["1", "Y", "Yes"]),
+        quarter_start=days[0],
+        quarter_end=days[1],
+        event_date=days[0],
+        # Limits come out some weeks before their quarter; its first day errs on the late side.
+        published_at=days[0],
+    )
+    return _columns(frame, LIMITS, ["event_date", "published_at"]), bad
+
+
+def _read_crosswalk(file: str, raw: bytes) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the map from NDCs to HCPCS codes."""
+    frame = read_csv(raw, file)
+    require(frame.columns, list(_CROSSWALK_COLUMNS), file)
+    frame = frame.rename(columns=_CROSSWALK_COLUMNS)
+    numbers = [c.name for c in CROSSWALK.columns if c.type == "DOUBLE"]
+    # Skin substitutes have letters in their NDCs.
+    patterns = {"ndc11": r"[0-9A-Za-z]{11}", "hcpcs": r"[A-Z0-9]{5}"}
+    frame, bad = _type(frame, file, numbers, patterns)
+    several = frame["has_multiple_hcpcs"].str.lower().map({"true": True, "false": False})
+    frame["has_multiple_hcpcs"] = several.astype("boolean")
+    return _columns(frame, CROSSWALK, []), bad
+
+
+def _type(
+    frame: pd.DataFrame, file: str, numbers: Sequence[str], patterns: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Parse the numbers; reject rows whose codes are none or whose numbers are not read."""
+    good = pd.Series(True, index=frame.index)
+    found = []
+    parsed = {}
+    for column, pattern in patterns.items():
+        wrong = good & ~frame[column].str.fullmatch(pattern)
+        good &= ~wrong
+        rows = frame[wrong]
+        found.append(rejects(file, rows["source_row"], column, rows[column], "is no such code"))
+    for column in numbers:
+        parsed[column], wrong = parse_numbers(frame[column])
+        wrong &= good
+        good &= ~wrong
+        rows = frame[wrong]
+        found.append(rejects(file, rows["source_row"], column, rows[column], "is no number"))
+    frame = nullable(frame.assign(**parsed, source_file=file))[good]
+    return frame, pd.concat(found, ignore_index=True)
+
+
+def _columns(frame: pd.DataFrame, table: Table, times: Sequence[str]) -> pd.DataFrame:
+    """Return a table's columns, its times and its lineage."""
+    return frame[[*(c.name for c in table.columns), *times, "source_file", "source_row"]]
+
+
+SOURCE = Source(
+    name="cms_asp",
+    title="Medicare Part B average sales price (ASP) drug pricing files",
+    publisher="Centers for Medicare & Medicaid Services",
+    address="https://www.cms.gov/medicare/payment/part-b-drugs/asp-pricing-files",
+    licence="public domain (work of the US government); short descriptions may hold AMA CPT text",
+    citation="Centers for Medicare & Medicaid Services. ASP Pricing Files.",
+    cadence_days=92,
+    files=("*.csv",),
+    tables=(LIMITS, CROSSWALK),
+    read=read,
+    caveats=(
+        "The limit is 106 % of the average sales price of two quarters before.",
+        "Limits are set by HCPCS code, which may cover the products of several firms.",
+        "CMS re-issues the files; a limit may change after its quarter has begun.",
+    ),
+)

@@ -1,0 +1,161 @@
+"""Medicare Part D spending by drug: use and price of what retail pharmacies dispense.
+
+One Parquet file in long form, one row a brand name, generic name, manufacturer and year. A
+release covers five years and lists the products that were dispensed in the last of them, with
+blanks for the years in which they were not; so a blank row tells of a product's future, and
+counts as known from the snapshot only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from shortcast.features.sources._plain_tables import nullable
+from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.tables import rejects, require, single_file
+
+_COLUMNS = {
+    "Product_Name": "brand_name",
+    "Generic_Name": "generic_name",
+    "Manufacturer": "manufacturer",
+    "YEAR": "year",
+    "Total_Spending": "total_spending_usd",
+    "Total_Dosage_Units": "dosage_units",
+    "Total_Claims": "claims",
+    "Total_Beneficiaries": "beneficiaries",
+    "Calc_Average_Spending_Per_Dosage_Unit": "average_spending_per_unit_usd",
+    "Calc_Average_Spending_Per_Claim": "average_spending_per_claim_usd",
+    "Calc_Average_Spending_Per_Beneficiary": "average_spending_per_beneficiary_usd",
+    "Outlier_Flag": "is_outlier",
+    "Brand_vs_Generic": "brand_or_generic",
+    "SPECIALTY_DRUG": "is_specialty",
+}
+_TEXTS = ("brand_name", "generic_name", "manufacturer", "brand_or_generic")
+#: The programme began in January 2006.
+_FIRST_YEAR = 2006
+
+SPENDING = Table(
+    name="partd_spending",
+    description="what Medicare Part D spent on one product in one year",
+    columns=(
+        Column("brand_name", "VARCHAR", "brand name, or generic name where there is none"),
+        Column("generic_name", "VARCHAR", "generic name"),
+        Column("manufacturer", "VARCHAR", "labeler, as CMS abbreviates it"),
+        Column("year", "BIGINT", "calendar year of service"),
+        Column("total_spending_usd", "DOUBLE", "US dollars before rebates"),
+        Column("dosage_units", "DOUBLE", "tablets, grams, millilitres"),
+        Column("claims", "BIGINT", "prescriptions; null where suppressed or none"),
+        Column("beneficiaries", "BIGINT", "patients; null where suppressed or none"),
+        Column("average_spending_per_unit_usd", "DOUBLE", "US dollars a dosage unit"),
+        Column("average_spending_per_claim_usd", "DOUBLE", "US dollars a prescription"),
+        Column("average_spending_per_beneficiary_usd", "DOUBLE", "US dollars a patient and year"),
+        Column("is_outlier", "BOOLEAN", "CMS doubts the average per unit"),
+        Column("brand_or_generic", "VARCHAR", "brand, generic, vaccine or dme (the collector's)"),
+        Column("is_specialty", "BOOLEAN", "a specialty drug (the collector's)"),
+    ),
+    key=("brand_name", "generic_name", "manufacturer", "year"),
+    assumed_lag_days=540,
+    lag_note="CMS publishes a year's spending well over a year after its end",
+)
+
+
+def read(files: Sequence[Path], as_of: date) -> Reading:
+    """Read one release.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The snapshot's files, among them one Parquet file.
+    as_of : date
+        The snapshot's date; years that were not over by then are rejected.
+
+    Returns
+    -------
+    Reading
+        ``partd_spending``.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, is no whole Parquet file, holds no rows, or lacks a column.
+    """
+    path = single_file(files, ".parquet", "Part D spending")
+    try:
+        frame = parquet.read_table(path).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(
+            f"{path.name} is not a whole Parquet file ({reason}); fetch it again."
+        ) from error
+    require(frame.columns, list(_COLUMNS), path.name)
+    if frame.empty:
+        raise SourceError(f"{path.name} has a header and no rows; fetch it again.")
+    frame = frame.rename(columns=_COLUMNS)[list(_COLUMNS.values())]
+    frame["source_row"] = range(1, len(frame) + 1)
+    frame["source_file"] = path.name
+    for name in _TEXTS:
+        frame[name] = frame[name].astype("str").fillna("").str.split().str.join(" ")
+    frame["brand_or_generic"] = frame["brand_or_generic"].str.lower()
+
+    good = pd.Series(True, index=frame.index)
+    found = []
+    for source_name, name in _COLUMNS.items():
+        if name in _TEXTS[:3]:
+            wrong, reason = frame[name] == "", "is blank"
+        elif name == "year":
+            wrong = ~pd.to_numeric(frame[name], errors="coerce").between(
+                _FIRST_YEAR, as_of.year - 1
+            )
+            reason = f"is no year from {_FIRST_YEAR} on that was over by {as_of}"
+        elif name in ("total_spending_usd", "dosage_units", "claims", "beneficiaries"):
+            wrong, reason = frame[name] < 0, "is negative"
+        else:
+            continue
+        wrong &= good
+        good &= ~wrong
+        rows = frame[wrong]
+        found.append(rejects(path.name, rows["source_row"], source_name, rows[name], reason))
+    frame = nullable(frame[good]).reset_index(drop=True)
+    for name in ("year", "claims", "beneficiaries"):
+        frame[name] = frame[name].astype("Int64")
+    for name in ("is_outlier", "is_specialty"):
+        frame[name] = frame[name].astype("boolean")
+    frame["event_date"] = pd.to_datetime(frame["year"].astype(str) + "-12-31", format="%Y-%m-%d")
+    frame["published_at"] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]").mask(
+        frame["total_spending_usd"].isna(), pd.Timestamp(as_of)
+    )
+    names = [column.name for column in SPENDING.columns]
+    times = ["event_date", "published_at"]
+    return Reading(
+        tables={SPENDING.name: frame[[*names, *times, "source_file", "source_row"]]},
+        rejects=pd.concat(found, ignore_index=True),
+    )
+
+
+SOURCE = Source(
+    name="partd_spending",
+    title="Medicare Part D spending by drug",
+    publisher="Centers for Medicare & Medicaid Services",
+    address=(
+        "https://data.cms.gov/summary-statistics-on-use-and-payments/"
+        "medicare-medicaid-spending-by-drug/medicare-part-d-spending-by-drug"
+    ),
+    licence="public domain (work of the US government)",
+    citation="Centers for Medicare & Medicaid Services. Medicare Part D Spending by Drug.",
+    cadence_days=366,
+    files=("*.parquet",),
+    tables=(SPENDING,),
+    read=read,
+    caveats=(
+        "A year's figures come out well over a year later; 540 days are assumed.",
+        "The rows of 2017 to 2021 are those of one release: only what was sold in 2021 is there.",
+        "Being listed at all therefore tells of the future; use the figures, not the presence.",
+        "Spending is before rebates, and drugs given in hospitals are not in it.",
+    ),
+)
