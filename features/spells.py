@@ -86,8 +86,7 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
             WHERE status = 'Resolved' AND NOT withdrawn AND initial_posting_date IS NOT NULL
               AND initial_posting_date <= coalesce(change_date, known_from)
             UNION ALL
-            SELECT drug_id, first_seen, last_seen,
-                   CASE WHEN withdrawn_at IS NOT NULL THEN withdrawn_at ELSE last_seen END
+            SELECT drug_id, first_seen, last_seen, known_until
             FROM drug_html_spells
             WHERE status = 'Current' AND NOT withdrawn
         ),
