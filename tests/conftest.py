@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from shortcast.settings import settings
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Set before anything imports mlflow: nothing leaves the machine unasked.
@@ -71,23 +73,32 @@ def repo_root() -> Path:
     return ROOT
 
 
+def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """Point every setting at ``home``, whatever the person who runs the tests has set."""
+    for name in list(os.environ):
+        if name.startswith("SHORTCAST_") and name != "SHORTCAST_RECORDS":
+            patch.delenv(name)
+    patch.setenv("SHORTCAST_HOME", str(home))
+    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.sqlite'}")
+    settings.cache_clear()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep session and module fixtures, too, out of the home of whoever runs the tests."""
-    home = tmp_path_factory.mktemp("shortcast-home")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHORTCAST_HOME", str(home))
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.sqlite'}")
+        _isolate(patch, tmp_path_factory.mktemp("shortcast-home"))
         yield
+    settings.cache_clear()
 
 
 @pytest.fixture(autouse=True)
-def shortcast_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shortcast_home(tmp_path: Path) -> Iterator[Path]:
     """Give each test a state folder of its own, SHORTCAST_HOME, and return it (not yet made)."""
-    home = tmp_path / "home"
-    monkeypatch.setenv("SHORTCAST_HOME", str(home))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home / 'mlflow.sqlite'}")
-    return home
+    with pytest.MonkeyPatch.context() as patch:
+        _isolate(patch, tmp_path / "home")
+        yield tmp_path / "home"
+    settings.cache_clear()
 
 
 def _is_local(address: object) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from shortcast.settings import settings
+
 
 @pytest.mark.parametrize("address", [("192.0.2.1", 443), ("2001:db8::1", 443, 0, 0)])
 def test_connections_out_are_refused(address: tuple[object, ...]) -> None:
@@ -37,5 +39,6 @@ def test_loopback_is_open() -> None:
 def test_state_stays_in_the_tests_folder(tmp_path: Path, shortcast_home: Path) -> None:
     assert Path(os.environ["SHORTCAST_HOME"]) == shortcast_home
     assert shortcast_home.is_relative_to(tmp_path)
+    assert settings().home == shortcast_home
     assert str(tmp_path) in os.environ["MLFLOW_TRACKING_URI"]
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
