@@ -96,7 +96,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
             f"{path.name} holds neither Products.txt nor Product.txt but "
             f"{', '.join(sorted(members)) or 'nothing'}; fetch the Drugs@FDA data files again."
         )
-    products, bad_keys = _check(products, path.name)
+    products, bad_keys = _check(products)
     dates, bad_dates = _approval_dates(approved, as_of)
     products["source_file"] = path.name
     tables = {
@@ -289,66 +289,55 @@ def _with_application(products: pd.DataFrame, applications: pd.DataFrame) -> pd.
     )
 
 
-def _check(products: pd.DataFrame, bundle: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _check(products: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Type the coded columns; reject rows whose keys or codes show shifted fields."""
-    products = products.assign(product_no=products["product_no"].str.zfill(3))
-    status = products["status_code"].fillna("")
+    file = str(products["file"].iloc[0])
+    products = products.assign(
+        product_no=products["product_no"].str.zfill(3),
+        status_code=products["status_code"].fillna(""),
+    )
     # A record with a field too many or too few shows in the coded columns.
     faults = (
         ("application_no", "ApplNo", r"\d{6}", "is no application number of six digits"),
         ("product_no", "ProductNo", r"\d{3}", "is no product number of three digits"),
         ("reference_code", "ReferenceDrug", r"[012]", "is none of 0, 1, 2: fields are shifted"),
         ("standard_code", "ReferenceStandard", r"[012]?", "is none of 0, 1, 2: fields are shifted"),
+        ("status_code", "marketing status", r"[1-4]?", "is no known marketing status"),
     )
     good = pd.Series(True, index=products.index)
     found = []
     for column, name, pattern, reason in faults:
         wrong = good & ~products[column].str.fullmatch(pattern)
         good &= ~wrong
-        rows = products[wrong].drop_duplicates("source_row")
-        for file, part in rows.groupby("file"):
-            found.append(rejects(str(file), part["source_row"], name, part[column], reason))
-    unknown = good & ~status.isin(["", *_STATUS])
-    found.append(
-        rejects(
-            f"{bundle}",
-            products.loc[unknown, "source_row"],
-            "MarketingStatusID",
-            status[unknown],
-            "is no known marketing status; it is left empty",
-        )
+        rows = products[wrong]
+        found.append(rejects(file, rows["source_row"], name, rows[column], reason))
+    products = products[good].reset_index(drop=True)
+    products = products.assign(
+        marketing_status=products["status_code"].map(_STATUS),
+        reference_drug=products["reference_code"].map(_REFERENCE).astype("boolean"),
+        reference_standard=products["standard_code"].map(_REFERENCE).astype("boolean"),
+        application_type=products["application_type"].map(APPLICATION_TYPES),
+        # Before 2016 a blank stands after the semicolon.
+        form=products["form"].str.replace("; ", ";", regex=False),
+        # Since 2016 the files double the quotes in names without quoting the field.
+        drug_name=products["drug_name"].str.replace('""', '"', regex=False),
     )
-    products = nullable(
-        products.assign(
-            marketing_status=status.map(_STATUS),
-            reference_drug=products["reference_code"].map(_REFERENCE).astype("boolean"),
-            reference_standard=products["standard_code"].map(_REFERENCE).astype("boolean"),
-            application_type=products["application_type"].map(APPLICATION_TYPES),
-            # Since 2016 the files double the quotes in names without quoting the field.
-            drug_name=products["drug_name"].str.replace('""', '"'),
-        )[good]
-    )
-    return products, pd.concat(found, ignore_index=True)
+    return nullable(products), pd.concat(found, ignore_index=True)
 
 
 def _approval_dates(approved: pd.DataFrame, as_of: date) -> tuple[pd.Series, pd.DataFrame]:
     """Return the earliest approval of each application, and the dates that are none."""
     days, bad = parse_dates(approved["day"].str[:10], ["%Y-%m-%d"], latest=as_of)
     # 1900-01-01 is what the tables hold where the day is not known.
-    unknown = days == pd.Timestamp(1900, 1, 1)
-    found = [
-        rejects(
-            str(file),
-            part["source_row"],
-            "approval date",
-            part["day"],
-            f"is no date between 1900 and {as_of}, so the approval stays undated",
-        )
-        for file, part in approved[bad | unknown].groupby("file")
-    ]
-    first = days.mask(unknown).groupby(approved["application_no"]).min()
-    empty = rejects("", approved["source_row"].iloc[:0], "", "", "")
-    return first.dropna(), pd.concat([empty, *found], ignore_index=True)
+    bad |= days == pd.Timestamp(1900, 1, 1)
+    wrong = rejects(
+        "".join(approved["file"].iloc[:1]),
+        approved.loc[bad, "source_row"],
+        "approval date",
+        approved.loc[bad, "day"],
+        f"is no date between 1900 and {as_of}, so the approval stays undated",
+    )
+    return days.mask(bad).groupby(approved["application_no"]).min().dropna(), wrong
 
 
 def _approvals(products: pd.DataFrame, dates: pd.Series) -> pd.DataFrame:

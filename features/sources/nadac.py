@@ -105,7 +105,11 @@ def _read_file(path: Path, as_of: date) -> tuple[pd.DataFrame, pd.DataFrame]:
             ~frame["ndc"].str.fullmatch(r"\d{11}"),
             "is no NDC of eleven digits; a spreadsheet may have cut its leading zeros",
         ),
-        ("price_usd_per_unit", ~(price > 0), "is no price above zero"),
+        (
+            "price_usd_per_unit",
+            ~price.between(0, float("inf"), inclusive="neither"),
+            "is no price above zero",
+        ),
         (
             "effective_date",
             bad_effective | (frame["effective_date"] == ""),

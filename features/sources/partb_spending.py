@@ -99,7 +99,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
         typed[name], bad = parse_numbers(frame[name])
         reason = "is no number"
         if name == "year":
-            bad |= ~typed[name].between(_FIRST_YEAR, as_of.year - 1)
+            bad |= ~typed[name].between(_FIRST_YEAR, as_of.year - 1) | (typed[name] % 1 > 0)
             reason = f"is no year that was over by {as_of}"
         elif name in ("claims", "beneficiaries"):
             bad |= typed[name] % 1 > 0

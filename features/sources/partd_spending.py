@@ -37,6 +37,8 @@ _COLUMNS = {
     "SPECIALTY_DRUG": "is_specialty",
 }
 _TEXTS = ("brand_name", "generic_name", "manufacturer", "brand_or_generic")
+_FLAGS = ("is_outlier", "is_specialty")
+_WHOLE = ("year", "claims", "beneficiaries")
 #: The programme began in January 2006.
 _FIRST_YEAR = 2006
 
@@ -105,27 +107,33 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
 
     good = pd.Series(True, index=frame.index)
     found = []
+    typed = {}
     for source_name, name in _COLUMNS.items():
-        if name in _TEXTS[:3]:
-            wrong, reason = frame[name] == "", "is blank"
-        elif name == "year":
-            wrong = ~pd.to_numeric(frame[name], errors="coerce").between(
-                _FIRST_YEAR, as_of.year - 1
-            )
-            reason = f"is no year from {_FIRST_YEAR} on that was over by {as_of}"
-        elif name in ("total_spending_usd", "dosage_units", "claims", "beneficiaries"):
-            wrong, reason = frame[name] < 0, "is negative"
-        else:
+        if name == "brand_or_generic":
             continue
+        if name in _TEXTS:
+            wrong, reason = frame[name] == "", "is blank"
+        elif name in _FLAGS:
+            number = pd.to_numeric(frame[name], errors="coerce").astype("float64")
+            typed[name] = number.map({1.0: True, 0.0: False}).astype("boolean")
+            wrong, reason = typed[name].isna() & frame[name].notna(), "is neither 0 nor 1"
+        else:
+            typed[name] = pd.to_numeric(frame[name], errors="coerce")
+            wrong = (typed[name].isna() & frame[name].notna()) | (typed[name] < 0)
+            reason = "is no number from 0 on"
+        if name in _WHOLE:
+            wrong |= typed[name] % 1 > 0
+            reason = "is no whole number from 0 on"
+        if name == "year":
+            wrong |= ~typed[name].between(_FIRST_YEAR, as_of.year - 1)
+            reason = f"is no year from {_FIRST_YEAR} on that was over by {as_of}"
         wrong &= good
         good &= ~wrong
         rows = frame[wrong]
         found.append(rejects(path.name, rows["source_row"], source_name, rows[name], reason))
-    frame = nullable(frame[good]).reset_index(drop=True)
-    for name in ("year", "claims", "beneficiaries"):
+    frame = nullable(frame.assign(**typed)[good]).reset_index(drop=True)
+    for name in _WHOLE:
         frame[name] = frame[name].astype("Int64")
-    for name in ("is_outlier", "is_specialty"):
-        frame[name] = frame[name].astype("boolean")
     frame["event_date"] = pd.to_datetime(frame["year"].astype(str) + "-12-31", format="%Y-%m-%d")
     frame["published_at"] = pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]").mask(
         frame["total_spending_usd"].isna(), pd.Timestamp(as_of)

@@ -144,6 +144,31 @@ def read_csv(
     return pd.DataFrame(rows, columns=[*header, "source_row", "field_count"])
 
 
+def refuse_cut_short(field_counts: pd.Series, width: int, file: str) -> None:
+    """Refuse a table whose last record lacks fields: it lost its tail.
+
+    Parameters
+    ----------
+    field_counts : Series of int
+        Fields of each record, in the file's order (``field_count`` of `read_csv`).
+    width : int
+        Fields of the header.
+    file : str
+        Its name, for the error.
+
+    Raises
+    ------
+    SourceError
+        If the last record is short. Read as it is, rows that are merely missing would pass
+        for rows that the source took back.
+    """
+    if len(field_counts) and field_counts.iloc[-1] < width:
+        raise SourceError(
+            f"{file} ends in a record of {field_counts.iloc[-1]} field(s) where the header has "
+            f"{width}: it was cut short; fetch it again."
+        )
+
+
 def rejects(
     file: str, rows: pd.Series, column: str, values: pd.Series | str, reason: str
 ) -> pd.DataFrame:
@@ -215,6 +240,7 @@ def parse_numbers(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     text = values.fillna("").astype(str).str.replace(r"[$,\s]", "", regex=True)
     text = text.where(~text.isin(["NA", "N/A"]), "")
     parsed = pd.to_numeric(text, errors="coerce").astype("float64")
+    parsed = parsed.mask(parsed.abs() == float("inf"))
     return parsed, parsed.isna() & (text != "")
 
 
