@@ -124,7 +124,8 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
 def _address_parts(address: pd.Series) -> pd.DataFrame:
     """Return city, US state and ZIP code, and country code; null where not recognised."""
     parts = address.str.extract(_ADDRESS)
-    region = parts["region"].str.extract(_US_REGION)
+    # Provinces abroad stand in brackets too, now and then.
+    region = parts["region"].where(parts["country_code"] == "USA").str.extract(_US_REGION)
     parts = pd.concat([parts[["city", "country_code"]], region], axis="columns")
     return parts.apply(blank_to_null)
 
