@@ -41,7 +41,8 @@ _CATEGORIES = {
     "export only": "not marketed in the United States",
 }
 _ALLERGEN = re.compile(
-    r"\bpollen\b|\ballergen|\bdander\b|\bfeathers?\b|\bepitheli|\bmold\b|house dust|dermatophagoides"
+    r"\bpollen\b|\ballergen|\bdander\b|\bfeathers?\b|\bepitheli|\bmold\b|house dust"
+    r"|dermatophagoides"
 )
 
 
@@ -95,7 +96,8 @@ _RECALL_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "bulk ingredient",
         ),
         (
-            r"medical (?:air|oxygen)|oxygen,? (?:compressed|usp|refrigerated)|nitrogen,? (?:usp|nf)",
+            r"medical (?:air|oxygen)|oxygen,? (?:compressed|usp|refrigerated)"
+            r"|nitrogen,? (?:usp|nf)",
             "medical gas",
         ),
         (r"\botc\b|over.the.counter", "sold over the counter only"),
