@@ -98,7 +98,7 @@ def make_panel(
         joins.append(f"LEFT JOIN group_{group.name} AS {alias} USING (as_of, drug_id)")
         select += [_column(group, alias, feature.name) for feature in group.features]
     columns = ",\n".join(["drug_id", "as_of", "NOT is_current AS at_risk", *select])
-    result = connection.execute(
+    result = connection.sql(
         f"""
         SELECT {columns}
         FROM panel_drugs

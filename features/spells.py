@@ -19,6 +19,10 @@ from shortcast.features.asof import AsOf
 #: Months without a current listing after which a new one is an onset.
 QUIET_MONTHS = 6
 
+#: Stands for the unknown start of a listing whose posting date the list does not give; such a
+#: listing was there before, so its start is no onset.
+LONG_AGO = "1900-01-01"
+
 
 def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the outcome tables from all that the archive knows.
@@ -29,8 +33,8 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
     Tables
     ------
     shortage_spells
-        ``drug_id``, ``onset_date``, ``end_date_earliest``, ``end_date_latest`` (null while
-        it lasts), ``first_ever``.
+        ``drug_id``, ``onset_date``, ``known_from`` (when the onset was public),
+        ``end_date_earliest``, ``end_date_latest`` (null while it lasts), ``first_ever``.
     discontinuations
         ``drug_id``, ``event_date``, ``firm_id``: notices that a maker discontinues.
     records_reach
@@ -69,7 +73,7 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
         ),
         current_spans AS (
             SELECT drug_id,
-                   coalesce(initial_posting_date, known_from) AS started,
+                   coalesce(initial_posting_date, DATE '{LONG_AGO}') AS started,
                    -- still shown by the last capture before the state ended
                    greatest(known_from, coalesce(
                        (SELECT max(c.as_of) FROM captures AS c
@@ -86,7 +90,9 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
             WHERE status = 'Resolved' AND NOT withdrawn AND initial_posting_date IS NOT NULL
               AND initial_posting_date <= coalesce(change_date, known_from)
             UNION ALL
-            SELECT drug_id, first_seen, last_seen, known_until
+            -- Features follow the HTML list only until the CSV takes over; in hindsight the
+            -- last page that shows an entry counts.
+            SELECT drug_id, first_seen, last_seen, greatest(known_until, last_seen)
             FROM drug_html_spells
             WHERE status = 'Current' AND NOT withdrawn
         ),
@@ -104,15 +110,30 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
                                OR started >= earlier_end + INTERVAL {QUIET_MONTHS} MONTH) OVER (
                        PARTITION BY drug_id ORDER BY started, not_shown NULLS LAST) AS spell
             FROM walked
+        ),
+        spells AS (
+            SELECT drug_id, spell, min(started) AS onset_date,
+                   max(last_shown) AS end_date_earliest,
+                   CASE WHEN bool_or(not_shown IS NULL) THEN NULL ELSE max(not_shown) END
+                       AS end_date_latest
+            FROM marked
+            GROUP BY drug_id, spell
+        ),
+        announced AS (
+            SELECT drug_id, event_date, min(known_from) AS known_from
+            FROM (
+                SELECT drug_id, event_date, known_from FROM drug_postings
+                WHERE posted_as = 'Current'
+                UNION ALL
+                SELECT drug_id, first_seen, known_from FROM drug_html_spells WHERE NOT withdrawn
+            )
+            GROUP BY drug_id, event_date
         )
-        SELECT drug_id,
-               min(started) AS onset_date,
-               max(last_shown) AS end_date_earliest,
-               CASE WHEN bool_or(not_shown IS NULL) THEN NULL ELSE max(not_shown) END
-                   AS end_date_latest,
-               spell = 1 AS first_ever
-        FROM marked
-        GROUP BY drug_id, spell
+        SELECT s.drug_id, s.onset_date, coalesce(a.known_from, s.onset_date) AS known_from,
+               s.end_date_earliest, s.end_date_latest, s.spell = 1 AS first_ever
+        FROM spells AS s
+        LEFT JOIN announced AS a ON a.drug_id = s.drug_id AND a.event_date = s.onset_date
+        WHERE s.onset_date > DATE '{LONG_AGO}'
         ORDER BY onset_date, drug_id
         """
     )

@@ -89,7 +89,8 @@ def link_listings(connection: duckdb.DuckDBPyConnection) -> None:
         versions AS (
             SELECT * FROM ended
             UNION ALL
-            SELECT * REPLACE (known_until AS known_from, NULL AS known_until, TRUE AS withdrawn)
+            SELECT ended.* REPLACE (known_until AS known_from, NULL AS known_until,
+                                   TRUE AS withdrawn)
             FROM ended, takes_over
             WHERE NOT withdrawn AND known_until = day
         )

@@ -80,7 +80,7 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
     map_texts(
         connection,
         "partb_ingredients",
-        "SELECT hcpcs_description FROM partb_spending",
+        "SELECT description FROM partb_spending",
         "ingredient_key",
         _injected,
     )
@@ -88,13 +88,13 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
         """
         CREATE TABLE ingredient_partb_prices AS
         SELECT t.ingredient_key, p.year,
-               sum(p.total_spending_usd) / nullif(sum(p.unit_count), 0) AS price_usd_per_unit,
+               sum(p.total_spending_usd) / nullif(sum(p.units), 0) AS price_usd_per_unit,
                sum(p.total_spending_usd) AS spending_usd,
                max(p.event_date) AS event_date, max(p.known_from) AS known_from,
                CAST(NULL AS DATE) AS known_until, any_value(p.source) AS source,
                min(p.source_file) AS source_file, min(p.source_row) AS source_row
         FROM partb_spending AS p
-        JOIN partb_ingredients AS t USING (hcpcs_description)
+        JOIN partb_ingredients AS t USING (description)
         WHERE NOT p.withdrawn
         GROUP BY t.ingredient_key, p.year, p.known_from
         """
