@@ -23,7 +23,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from shortcast.errors import ShortcastError
@@ -204,7 +204,7 @@ def session(settings: Settings | None = None, *, write: bool = True) -> Iterator
     with Session(made, expire_on_commit=False) as opened:
         try:
             opened.connection()
-        except OperationalError as error:
+        except DBAPIError as error:
             where = made.url.render_as_string(hide_password=True)
             raise DatabaseError(
                 f"The application database {where} cannot be opened ({error.orig}); check that "

@@ -121,20 +121,38 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_job_runs_job_day", "job_runs", ["job", "day"])
+    once = sa.text("due_at IS NOT NULL AND outcome IN ('running', 'ok')")
+    op.create_index(
+        "uq_job_runs_once_a_day",
+        "job_runs",
+        ["job", "day"],
+        unique=True,
+        sqlite_where=once,
+        postgresql_where=once,
+    )
     op.create_table(
         "findings",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("found_at", MOMENT, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("severity", sa.String(), nullable=False),
         sa.Column("value", sa.Double(), nullable=True),
         sa.Column("threshold", sa.Double(), nullable=True),
         sa.Column("message", sa.String(), nullable=False),
+        sa.Column("opened_on", sa.Date(), nullable=False),
+        sa.Column("seen_on", sa.Date(), nullable=False),
+        sa.Column("closed_on", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_findings"),
-        sa.UniqueConstraint("day", "kind", "subject", name="uq_findings_day_kind_subject"),
         sa.CheckConstraint("severity IN ('warning', 'alarm')", name="ck_findings_severity"),
+    )
+    standing = sa.text("closed_on IS NULL")
+    op.create_index(
+        "uq_findings_open",
+        "findings",
+        ["kind", "subject"],
+        unique=True,
+        sqlite_where=standing,
+        postgresql_where=standing,
     )
     for table in APPEND_ONLY:
         _forbid_changes(table)
