@@ -206,17 +206,17 @@ def read_listings(frame: pd.DataFrame, as_of: date, rejected: Iterable[pd.DataFr
     nameless = frame["generic_name"] == ""
     frame, entry = drop_rows(frame, nameless, "generic_name", "", "no generic name")
     entries.append(entry)
-    status = frame["status"].str.lower().map(_STATUS)
+    frame = frame.assign(known_status=frame["status"].str.lower().map(_STATUS).astype("str"))
     frame, entry = drop_rows(
         frame,
-        status.isna(),
+        frame["known_status"].isna(),
         "status",
         frame["status"],
         "no status that the list uses; the row may have shifted columns",
     )
     entries.append(entry)
 
-    typed = pd.DataFrame({"status": frame["status"].str.lower().map(_STATUS).astype("str")})
+    typed = pd.DataFrame({"status": frame["known_status"]})
     for name in TEXT_COLUMNS:
         typed[name] = blank_to_null(frame[name]) if name in frame else None
     typed["update_type"] = normalise_update_type(frame["update_type"])

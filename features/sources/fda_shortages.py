@@ -14,8 +14,14 @@ import pandas as pd
 
 from shortcast.features.sources._fda_exports import note_values, only_file, pick_columns
 from shortcast.features.sources._shortage_tables import LISTINGS, POSTINGS, read_listings
-from shortcast.features.sources.contract import Reading, Source, SourceError
-from shortcast.features.sources.tables import read_bytes, read_csv, rejects, tidy
+from shortcast.features.sources.contract import Reading, Source
+from shortcast.features.sources.tables import (
+    read_bytes,
+    read_csv,
+    refuse_cut_short,
+    rejects,
+    tidy,
+)
 
 _REQUIRED = {
     "generic_name": ("Generic Name",),
@@ -72,12 +78,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     width = raw.shape[1] - 2  # source_row and field_count stand beside the file's own
     frame = pick_columns(raw, path.name, _REQUIRED, _OPTIONAL)
     frame["source_file"], frame["source_row"] = path.name, raw["source_row"]
-    if raw["field_count"].iloc[-1] < width:
-        # A list that lost its tail would pass for one from which drugs were withdrawn.
-        raise SourceError(
-            f"{path.name} ends in a record of {raw['field_count'].iloc[-1]} fields where the "
-            f"header has {width}: it was cut short; fetch it again."
-        )
+    refuse_cut_short(raw["field_count"], width, path.name)
     broken = raw["field_count"] != width
     entries = [
         rejects(
