@@ -77,9 +77,7 @@ class AsOf:
         self.connection = connection
         self.dates = tuple(sorted(set(dates)))
         connection.execute("CREATE OR REPLACE TEMP TABLE as_of_dates (as_of DATE PRIMARY KEY)")
-        connection.execute(
-            "INSERT INTO as_of_dates SELECT unnest(?::DATE[])", [list(self.dates)]
-        )
+        connection.execute("INSERT INTO as_of_dates SELECT unnest(?::DATE[])", [list(self.dates)])
 
     def known(self, table: str, where: str = "TRUE", columns: str = "f.*") -> str:
         """Return a subquery of the rows of ``table`` that were visible at each date.

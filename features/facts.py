@@ -37,9 +37,7 @@ FACT_COLUMNS = (
 )
 
 
-def make_facts(
-    connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[Path]
-) -> None:
+def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[Path]) -> None:
     """Create the fact table of one declared table.
 
     Parameters

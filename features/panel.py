@@ -50,9 +50,7 @@ def write_panel(
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.partial")
     ordered = sorted(set(dates))
-    stretches = [
-        ordered[i : i + MONTHS_AT_ONCE] for i in range(0, len(ordered), MONTHS_AT_ONCE)
-    ]
+    stretches = [ordered[i : i + MONTHS_AT_ONCE] for i in range(0, len(ordered), MONTHS_AT_ONCE)]
     rows = 0
     writer: pq.ParquetWriter | None = None
     try:
@@ -70,9 +68,7 @@ def write_panel(
     return rows
 
 
-def make_panel(
-    connection: duckdb.DuckDBPyConnection, dates: Sequence[date]
-) -> pa.Table:
+def make_panel(connection: duckdb.DuckDBPyConnection, dates: Sequence[date]) -> pa.Table:
     """Work out the panel at the given dates.
 
     Parameters
@@ -93,7 +89,9 @@ def make_panel(
     registry = groups.registry()
     select, joins = [], []
     for number, group in enumerate(registry.values()):
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE group_{group.name} AS {group.query(view)}")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE group_{group.name} AS {group.query(view)}"
+        )
         alias = f"g{number}"
         joins.append(f"LEFT JOIN group_{group.name} AS {alias} USING (as_of, drug_id)")
         select += [_column(group, alias, feature.name) for feature in group.features]

@@ -212,8 +212,7 @@ def _build_beside(
             files = [
                 path
                 for s in snapshots
-                if s.state == "accepted"
-                and (path := s.folder / f"{table.name}.parquet").exists()
+                if s.state == "accepted" and (path := s.folder / f"{table.name}.parquet").exists()
             ]
             progress(f"facts: {table.name}")
             make_facts(connection, table, files)

@@ -17,11 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -215,12 +210,6 @@ def session(settings: Settings | None = None, *, write: bool = True) -> Iterator
         opened.commit()
 
 
-def _alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
-
-
 def migrate(settings: Settings | None = None) -> str:
     """Bring the application database to the tables of this version.
 
@@ -242,7 +231,16 @@ def migrate(settings: Settings | None = None) -> str:
     DatabaseError
         If the database was made by a later version of shortcast.
     """
-    config = _alembic_config()
+    # Imported here: alembic is slow to import, and most commands only read.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = Config()
+    # A percent sign in the path would be read as a placeholder.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     with session(settings) as opened:
         connection = opened.connection()

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
         SQLAlchemy address of the application database; SQLite under ``home`` when empty.
     mlflow_tracking_uri : str or None
         MLflow tracking address; SQLite under ``home`` when empty.
+    inbox : Path or None
+        Folder of new records (``SOURCE/AS_OF/FILE``) that the schedule's import job takes
+        in; ``inbox`` under ``home`` when empty.
     threads : int
         Threads that DuckDB and LightGBM may use.
     memory_limit : str
@@ -33,6 +36,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.home() / ".shortcast")
     database_url: str | None = None
     mlflow_tracking_uri: str | None = None
+    inbox: Path | None = None
     threads: int = 2
     memory_limit: str = "3GB"
 
@@ -50,6 +54,11 @@ class Settings(BaseSettings):
     def warehouse(self) -> Path:
         """The DuckDB file of typed tables; replaced whole, never changed in place."""
         return self.home / "warehouse.duckdb"
+
+    @property
+    def records_inbox(self) -> Path:
+        """Folder that the schedule's import job looks into."""
+        return self.inbox or self.home / "inbox"
 
     @property
     def models(self) -> Path:

@@ -152,14 +152,14 @@ def from_product(substance: str, nonproprietary: str, dosage_form: str, route: s
     """
     names = ingredients(substance)
     proper = ingredients(nonproprietary)
-    if not names or (len(names) == 1 and names[0] in _PROPER_NAME_TELLS and proper):
+    if not names or (proper and "+".join(names) in _PROPER_NAME_TELLS):
         names = proper
     if not route and ";" in dosage_form:
         dosage_form, _, route = dosage_form.partition(";")
     if "for injection" in substance.lower():
         return _drug(names, "injection")
     group = form_group(dosage_form, route)
-    if not route.strip():
+    if group in (None, "other") or route.strip().lower() in ("", "oral"):
         group = _form_of_kit(dosage_form.lower(), names) or group
     return _drug(names, group, route)
 
@@ -208,11 +208,11 @@ def from_generic_name(name: str, presentation: str = "") -> Drug | None:
     text, pack = without_brackets(plain(name)), plain(presentation)
     names = ingredients(without_vehicle(text))
     group = (
-        form_in_text(text, weak=False)
-        or form_in_text(pack, weak=False)
+        form_in_text(text, hints=False)
+        or form_in_text(pack, hints=False)
         or _form_of_kit(text, names)
-        or form_in_text(text, weak=True)
-        or form_in_text(pack, weak=True)
+        or form_in_text(text, hints=True)
+        or form_in_text(pack, hints=True)
     )
     return _drug(names, group)
 
@@ -252,7 +252,7 @@ def from_uk_product(name: str) -> Drug | None:
     Drug or None
     """
     text = plain(name)
-    return _drug(ingredients(text), form_in_text(text, weak=True))
+    return _drug(ingredients(text), form_in_text(text, hints=True))
 
 
 @lru_cache(maxsize=_CACHE)

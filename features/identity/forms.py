@@ -36,12 +36,12 @@ _OTHER_ROUTES = re.compile(
     r"|intracavit|intratympan|soft tissue|suppositor|enema|pessar|iontophor|tampon|haemofiltration"
 )
 _TOPICAL = re.compile(
-    r"topical|transderm|cutaneous|\bcream|ointment|\blotion|\bgels?\b|shampoo|\bfoam|\bpatch"
+    r"topical|transderm|(?<!sub)cutaneous|\bcream|ointment|\blotion|\bgels?\b|shampoo|\bfoam|\bpatch"
     r"|\bpaste\b|\bpledget|\bswab|\bointm|\bsoap|\bcloth|\bscalp|\bskin\b|jelly|\bemollient|liniment"
 )
 _SOLID = re.compile(
     r"tablet|\btabs?\b|capsul|\bcaps?\b|caplet|lozenge|troche|\bgum\b|chewable|\bwafer|pastille"
-    r"|\bpellets?\b|\bgranules?\b|sprinkle|softgel|orally disintegrating|odt\b|\bpills?\b"
+    r"|\bpellets?\b|sprinkle|softgel|orally disintegrating|odt\b|\bpills?\b"
     r"|sublingual|\bcomprim|\bgelule|\bbar\b"
 )
 _LIQUID = re.compile(
@@ -87,8 +87,8 @@ def form_group(dosage_form: str, route: str = "") -> str | None:
     if not path and ";" in form:
         form, _, path = (part.strip() for part in form.partition(";"))
     if path:
-        return _form_by_route(form, path) or form_in_text(form, weak=True)
-    return form_in_text(form, weak=True)
+        return _form_by_route(form, path) or form_in_text(form, hints=True)
+    return form_in_text(form, hints=True)
 
 
 def _form_by_route(form: str, path: str) -> str | None:
@@ -130,34 +130,54 @@ def _form_by_route(form: str, path: str) -> str | None:
     return None
 
 
-def form_in_text(text: str, *, weak: bool) -> str | None:
-    """Form group named in running text; with ``weak`` also from words that are only a hint."""
-    if not text:
-        return None
-    for pattern, group in (
-        (_OPHTHALMIC, "ophthalmic"),
-        (re.compile(r"inject|\binj\b|lyophili"), "injection"),
-        (_IMPLANT, "other"),
-        (_INHALED, "inhalation"),
-        (_OTHER_ROUTES, "other"),
-        (re.compile(r"oral (?:spray|gel|paste)|buccal system"), "other"),
-        (re.compile(r"tablet|capsul|caplet"), "oral-solid"),
-        (_LIQUID, "oral-liquid"),
-        (_TOPICAL, "topical"),
-        (_SOLID, "oral-solid"),
-    ):
+_NOT_THIS_WAY = re.compile(r"\bnot (?:for|to be)\b[^,;.()]*")
+_INJECTED = re.compile(r"inject|\binj\b")
+_BY_EITHER_END = re.compile(r"oral or rectal|oral topical solution|oral solution[ ,]+rectal")
+_SPRAYED_IN_MOUTH = re.compile(r"oral (?:spray|gel|paste|rinse)|mouthwash|buccal system")
+_SWALLOWED = re.compile(r"tablet|capsul|caplet")
+# Words that settle the matter, in the order in which they do.
+_PLAIN_WORDS = (
+    (_OPHTHALMIC, "ophthalmic"),
+    (_INJECTED, "injection"),
+    (_IMPLANT, "other"),
+    (_INHALED, "inhalation"),
+    (re.compile(r"lyophili"), "injection"),
+    (_BY_EITHER_END, "oral-liquid"),
+    (_OTHER_ROUTES, "other"),
+    (_SPRAYED_IN_MOUTH, "other"),
+    (_SWALLOWED, "oral-solid"),
+    (_LIQUID, "oral-liquid"),
+    (_TOPICAL, "topical"),
+    (_SOLID, "oral-solid"),
+)
+# Words that hint, used where nothing settles it.
+_HINTS = (
+    (_INJECT, "injection"),
+    (re.compile(r"\bbags?\b|sterile"), "injection"),
+    (_WEAK_LIQUID, "oral-liquid"),
+    (re.compile(r"\bkit\b|\bspray\b|\bstrips?\b|\binserts?\b|\bdevice\b"), "other"),
+    (re.compile(r"\bpowder\b|\bgranules?\b"), "oral-liquid"),
+    (re.compile(r"\bfilm\b|\boral\b"), "oral-solid"),
+)
+
+
+def form_in_text(text: str, *, hints: bool) -> str | None:
+    """Form group named in running text.
+
+    Parameters
+    ----------
+    text : str
+        Plain text (``_text.plain``).
+    hints : bool
+        Whether words that only hint at a form ("vial", "solution", "powder") count.
+
+    Returns
+    -------
+    str or None
+        One of ``FORM_GROUPS``; None where no word tells.
+    """
+    text = _NOT_THIS_WAY.sub(" ", text)
+    for pattern, group in _PLAIN_WORDS + (_HINTS if hints else ()):
         if pattern.search(text):
             return group
-    if not weak:
-        return None
-    if _INJECT.search(text):
-        return "injection"
-    if re.search(r"\bbags?\b|sterile", text):
-        return "injection"
-    if _WEAK_LIQUID.search(text):
-        return "oral-liquid"
-    if re.search(r"\bkit\b|\bspray\b|\bstrips?\b|\binserts?\b|\bdevice\b", text):
-        return "other"
-    if re.search(r"\bpowder\b|\bfilm\b|\boral\b", text):
-        return "oral-solid"
     return None

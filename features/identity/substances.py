@@ -24,7 +24,8 @@ _RADIONUCLIDE = re.compile(
     r"(99m|123|125|127|131|133|111|177|153|201|82|223|67|68|51|57|58|60|89|64|32|75|59)\b"
 )
 _SPLIT = re.compile(
-    r"\s*;\s*|\s*,\s*and\s+|\s+and/or\s+|\s+and\s+|\s+&\s+|\s*/\s*|\s*\+\s*|\s+plus\s+|\s+with\s+|,(?!\d)\s*|:\s*"
+    r"\s*;\s*|\s*,\s*and\s+|\s+and/or\s+|\s+and\s+|\s+&\s+|\s*/\s*|\s*\+\s*|\s+plus\s+|\s+with\s+"
+    r"|,(?!\d)\s*|:\s*"
 )
 _BIOLOGIC_SUFFIX = re.compile(
     r"^(.*(?:mab|cept|stim|tide|ase|alfa|beta|gine|pro|part|lin|lysin|tecan|dotin|sine|grel|bart"
@@ -59,6 +60,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     for table, key in (("brands", "brand"), ("synonyms", "name"))
     for row in read_table(table, (key, "ingredients"))
 }
+# Ingredients of prescription products; tells an ingredient from a brand in free text, no more.
+KNOWN = frozenset(row["name"] for row in read_table("ingredient_names", ("name",)))
+_LONGEST_KNOWN = 6
 MIXTURES: dict[str, frozenset[str]] = {}
 for _row in read_table("mixtures", ("ingredient", "class")):
     MIXTURES[_row["class"]] = MIXTURES.get(_row["class"], frozenset()) | {_row["ingredient"]}
@@ -98,7 +102,61 @@ def without_vehicle(text: str) -> str:
     return _VEHICLE_PHRASE.sub("", text)
 
 
+@lru_cache(maxsize=_CACHE)
+def known_ingredients(text: str) -> tuple[str, ...]:
+    """Active ingredients of a text every word of which is understood.
+
+    Unlike ``ingredients`` it parts names that stand side by side without a separator, and refuses
+    a text with a word that belongs to no ingredient of ``ingredient_names.csv``.
+
+    Parameters
+    ----------
+    text : str
+        A list of substances, or the part of a product's name that comes before its form.
+
+    Returns
+    -------
+    tuple of str
+        As ``ingredients``; empty if a word is not understood.
+    """
+    found: set[str] = set()
+    for name in _names_in(text):
+        parts = _side_by_side(name)
+        if not parts:
+            return ()
+        found.update(parts)
+    collected = tuple(sorted(_collected(found)))
+    # A salt alone ("calcium" left over from a misspelt drug) names no drug.
+    if len(collected) == 1 and collected[0] in _SALTS:
+        return ()
+    return collected
+
+
+def _side_by_side(name: str) -> tuple[str, ...]:
+    """Ingredients of words without a separator between them; empty if a word is left over."""
+    whole = _moieties(name)
+    if whole and all(ingredient in KNOWN for ingredient in whole):
+        return whole
+    words, found = name.split(), []
+    while words:
+        for length in range(min(len(words), _LONGEST_KNOWN), 0, -1):
+            part = _moieties(" ".join(words[:length]))
+            if part and all(ingredient in KNOWN for ingredient in part):
+                found.extend(part)
+                words = words[length:]
+                break
+        else:
+            return ()
+    return tuple(found)
+
+
 def _read_ingredients(text: str) -> tuple[str, ...]:
+    found = {ingredient for name in _names_in(text) for ingredient in _moieties(name)}
+    return tuple(sorted(_collected(found)))
+
+
+def _names_in(text: str) -> list[str]:
+    """Names between the separators, reduced to the words that may name an ingredient."""
     line = without_brackets(plain(text)).replace(" alfa/beta", " alfa")
     line = _STRENGTH.sub(" ", _RADIONUCLIDE.sub(r"\1-\2", line))
     line = re.sub(r"[()\[\]{}]", " ", line)
@@ -112,12 +170,11 @@ def _read_ingredients(text: str) -> tuple[str, ...]:
             names[-1] = f"{names[-1]} {' '.join(words)}"
         else:
             names.append(" ".join(words))
-    found = {ingredient for name in names for ingredient in _moieties(name)}
-    return tuple(sorted(_collected(found)))
+    return names
 
 
 _QUALIFIERS = _DROPPED | {"conjugated", "esterified", "white", "chorionic", "porcine"}
-_QUALIFIERS |= {"salmon", "ovine", "bovine"}
+_QUALIFIERS |= {"salmon", "ovine", "bovine", "a", "b"}
 
 
 def _content_words(part: str) -> list[str]:

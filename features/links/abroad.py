@@ -27,9 +27,7 @@ def link_abroad(connection: duckdb.DuckDBPyConnection) -> None:
         "SELECT ingredients AS ingredient_text, dosage_form, route FROM canada_reports",
         from_canada,
     )
-    map_drugs(
-        connection, "uk_drug", "SELECT product FROM uk_concessions", from_uk_product
-    )
+    map_drugs(connection, "uk_drug", "SELECT product FROM uk_concessions", from_uk_product)
     connection.execute(
         """
         CREATE TABLE abroad_reports AS

@@ -85,9 +85,13 @@ def _store(
 ) -> None:
     """Store a mapping frame as a temporary table, texts as VARCHAR."""
     columns = ", ".join(
-        f'CAST("{c}" AS VARCHAR[]) AS "{c}"' if c == "ingredients" else f'CAST("{c}" AS VARCHAR) AS "{c}"'
+        f'CAST("{c}" AS VARCHAR[]) AS "{c}"'
+        if c == "ingredients"
+        else f'CAST("{c}" AS VARCHAR) AS "{c}"'
         for c in frame.columns
     )
     connection.register("mapping_frame", frame)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {target} AS SELECT {columns} FROM mapping_frame")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {target} AS SELECT {columns} FROM mapping_frame"
+    )
     connection.unregister("mapping_frame")

@@ -1,0 +1,488 @@
+"""The command line: one command for each step, and `up` for all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+# Nothing leaves the machine unasked; mlflow reads this when it is first imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shortcast import __version__
+from shortcast.errors import ShortcastError
+from shortcast.settings import settings
+
+app = typer.Typer(
+    name="shortcast",
+    help="Early warning of US drug shortages, from public records. A score is an estimate, "
+    "never a cause, never medical advice, and never a reason to stockpile.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_out = Console()
+_err = Console(stderr=True, highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Horizon(IntEnum):
+    """Months ahead that a risk is given for."""
+
+    THREE = 3
+    SIX = 6
+    TWELVE = 12
+
+
+def main() -> None:
+    """Run the command line: exit 0, 1 on a failure that is explained, 2 on wrong usage."""
+    try:
+        app()
+    except ShortcastError as error:
+        _err.print(f"shortcast: {error}", style="bold red" if _err.is_terminal else None)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Give a teller of progress with the time that has passed, on the error stream."""
+    begun = datetime.now(UTC)
+
+    def tell(line: str) -> None:
+        seconds = (datetime.now(UTC) - begun).total_seconds()
+        _err.print(f"{seconds:7.1f} s  {line}", markup=False)
+
+    yield tell
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table: drawn on a terminal, tab-separated elsewhere."""
+    if not _out.is_terminal:
+        for row in [columns, *rows]:
+            typer.echo("\t".join("" if value is None else str(value) for value in row))
+        return
+    table = Table(title=title)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    _out.print(table)
+
+
+def _day(text: str | None) -> date:
+    """Read a day, today by default."""
+    if text is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not a day; write it as YYYY-MM-DD, for example 2022-10-01."
+        ) from error
+
+
+@app.command(name="import")
+def import_(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder SOURCE/AS_OF/FILE.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take a folder of dated public records into the archive.
+
+    Example: shortcast import ../shared/records
+    """
+    from shortcast import jobs
+
+    report = jobs.import_tree(directory)
+    if as_json:
+        _print_json(
+            {
+                "added": [vars(f) for f in report.added],
+                "held": report.held,
+                "set_aside": [vars(f) for f in report.set_aside],
+                "passed_over": report.passed_over,
+            }
+        )
+        return
+    size = sum(f.bytes for f in report.added) / 1e6
+    typer.echo(f"{len(report.added)} files added ({size:.1f} MB), {report.held} held already.")
+    for entry in report.set_aside:
+        typer.echo(f"set aside: {entry.source}/{entry.as_of}/{entry.file}: {entry.reason}")
+    for line in report.passed_over:
+        typer.echo(f"passed over: {line}")
+
+
+@app.command()
+def build(
+    force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Parse what is new and swap in a new warehouse; report the coverage of every join.
+
+    Example: shortcast build
+    """
+    from shortcast.features import warehouse
+
+    with _progress() as tell:
+        report = warehouse.build(force=force, progress=tell)
+    snapshots = report.snapshots.to_dict("records")
+    coverage = report.coverage.to_dict("records")
+    if as_json:
+        _print_json({"rebuilt": report.rebuilt, "snapshots": snapshots, "coverage": coverage})
+        return
+    typer.echo("Warehouse built." if report.rebuilt else "Nothing new: the warehouse stands.")
+    _print_table(
+        "Coverage of joins",
+        ("join", "rows", "matched", "share", "floor"),
+        [
+            (
+                c["join_name"],
+                f"{c['rows']:,}",
+                f"{c['matched']:,}",
+                f"{c['share']:.1%}",
+                f"{c['floor']:.0%}" if c["floor"] == c["floor"] else "",
+            )
+            for c in coverage
+        ],
+    )
+    rejected = sum(s["rejected"] for s in snapshots)
+    typer.echo(
+        f"{len(snapshots)} snapshots, {sum(s['rows'] for s in snapshots):,} rows, "
+        f"{rejected:,} rows in quarantine."
+    )
+    for s in snapshots:
+        if s["state"] == "refused":
+            typer.echo(f"refused: {s['source']} of {s['as_of']:%Y-%m-%d}: {s['reason']}")
+
+
+@app.command()
+def panel(
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    start: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")],
+    end: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM.")],
+) -> None:
+    """Write the drug-month table: what was known about each drug at each date.
+
+    Example: shortcast panel --from 2018-01 --to 2022-06 --out panel.parquet
+    """
+    from shortcast.features.asof import first_of_months
+    from shortcast.features.panel import write_panel
+    from shortcast.features.warehouse import open_warehouse
+
+    months = first_of_months(start, end)
+    with _progress() as tell, open_warehouse() as connection:
+        rows = write_panel(connection, months, out, progress=tell)
+    typer.echo(f"{out}: {rows:,} rows, {len(months)} months.")
+
+
+@app.command()
+def backtest(
+    start: Annotated[str, typer.Option("--from", help="First month to score, YYYY-MM.")],
+    end: Annotated[str, typer.Option("--to", help="Last month to score, YYYY-MM.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path("backtest"),
+    random_split: Annotated[
+        bool,
+        typer.Option("--random-split", help="Also show what a leaky random split would claim."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score the past as it would have been done then, beside every baseline.
+
+    Example: shortcast backtest --from 2020-07 --to 2022-03 --out backtest
+    """
+    from shortcast import jobs
+
+    with _progress() as tell:
+        metrics = jobs.backtest(start, end, out, random_split=random_split, progress=tell)
+    if as_json:
+        _print_json(metrics)
+        return
+    _print_metrics(metrics)
+    typer.echo(f"Files are in {out}.")
+
+
+def _print_metrics(metrics: dict[str, Any]) -> None:
+    """Print the main figures of a backtest, one table a horizon."""
+    for horizon, found in metrics["horizons"].items():
+        rows = []
+        for name, model in found["models"].items():
+            rows.append([name, *(_figure(model, key) for key, _ in _COLUMNS)])
+        _print_table(
+            f"Onset within {horizon} months", ["model", *(title for _, title in _COLUMNS)], rows
+        )
+
+
+_COLUMNS = (
+    ("auc", "AUC"),
+    ("ap_ratio", "AP/prevalence"),
+    ("precision_at_50", "P@50"),
+    ("event_recall_at_50", "events@50"),
+    ("event_recall_at_100", "events@100"),
+    ("brier_skill", "Brier skill"),
+    ("calibration_slope", "slope"),
+    ("observed_expected", "O/E"),
+)
+
+
+def _figure(model: dict[str, Any], key: str) -> str:
+    """Write one figure of a model, '' where it has none."""
+    value = model.get(key)
+    return "" if value is None else f"{value:.3f}"
+
+
+@app.command()
+def train() -> None:
+    """Train the served model on all matured labels; log and register it in MLflow.
+
+    Example: shortcast train
+    """
+    from shortcast import jobs
+
+    with _progress() as tell:
+        version = jobs.train(progress=tell)
+    typer.echo(f"Trained version {version}. Serve it with 'shortcast promote'.")
+
+
+@app.command()
+def promote(
+    version: Annotated[
+        str | None, typer.Option("--version", help="Registered version; the newest by default.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote even if the rule says no.")
+    ] = False,
+) -> None:
+    """Make a trained version the champion and export it for the service.
+
+    Example: shortcast promote --version 3
+    """
+    from shortcast.training.promotion import promote as make_champion
+
+    with _progress() as tell:
+        bundle = make_champion(version, force=force, progress=tell)
+    typer.echo(f"{bundle.name} version {bundle.version} is the champion.")
+
+
+@app.command()
+def score(
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="As-of date; today, or the day after the records end."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score every drug with the champion and append to the forecast log.
+
+    Example: shortcast score
+    """
+    from shortcast import jobs
+
+    with _progress() as tell:
+        result = jobs.score(
+            _day(None), as_of=_day(as_of) if as_of is not None else None, progress=tell
+        )
+    if as_json:
+        _print_json(vars(result))
+    else:
+        typer.echo(result.message)
+
+
+@app.command()
+def rankings(
+    horizon: Annotated[Horizon, typer.Option("--horizon", help="Months ahead.")] = Horizon.SIX,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Drugs to show.")] = 25,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="As-of date of a run.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the drugs at the highest estimated risk in the newest forecast.
+
+    Example: shortcast rankings --horizon 6 --limit 10
+    """
+    from shortcast.monitoring import forecast_log
+
+    run = forecast_log.latest_run(_day(as_of) if as_of is not None else None)
+    if run is None:
+        raise ShortcastError("There is no forecast yet; run 'shortcast score' first.")
+    rows = forecast_log.read_rankings(run.id, int(horizon)).head(limit)
+    if as_json:
+        _print_json(
+            {
+                "data": run.data,
+                "as_of": run.as_of,
+                "model": f"{run.model_name} {run.model_version}",
+                "horizon_months": int(horizon),
+                "rankings": rows.to_dict("records"),
+            }
+        )
+        return
+    if run.data == "simulated":
+        typer.echo("SIMULATED: a made-up market, no real drug.")
+    _print_table(
+        f"Estimated risk of a new shortage within {int(horizon)} months, as of {run.as_of}, "
+        f"{run.model_name} version {run.model_version}",
+        ("rank", "drug", "risk"),
+        [(r["rank"], r["name"], f"{r['score']:.2%}") for r in rows.to_dict("records")],
+    )
+
+
+@app.command()
+def alerts(as_json: AsJson = False) -> None:
+    """Open and close alerts by the newest forecast, and list those that stand.
+
+    Example: shortcast alerts
+    """
+    import sqlalchemy as sa
+
+    from shortcast import jobs
+    from shortcast.database import session
+    from shortcast.serving.alerts import Alert
+
+    result = jobs.JOBS["alerts"](_day(None))
+    with session(write=False) as reading:
+        standing = reading.scalars(
+            sa.select(Alert).where(Alert.closed_on.is_(None)).order_by(Alert.rank, Alert.drug_id)
+        ).all()
+        rows = [(a.drug_id, a.kind, a.opened_on, a.rank, a.score, a.message) for a in standing]
+    columns = ("drug_id", "kind", "opened_on", "rank", "score", "message")
+    if as_json:
+        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    _print_table("Standing alerts", columns, rows)
+    typer.echo(result.message)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port.")] = 8000,
+) -> None:
+    """Serve the pages and the API.
+
+    Example: shortcast serve --port 8000
+    """
+    from shortcast.serving.app import serve as serve_
+
+    serve_(host, port)
+
+
+@app.command()
+def schedule(
+    days: Annotated[
+        int | None,
+        typer.Option("--days", min=1, help="Play this many days at speed instead of waiting."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First day to play; today by default.")
+    ] = None,
+) -> None:
+    """Run the daily jobs by the timetable, each once a day, and record every run.
+
+    Example: shortcast schedule --days 10 --from 2022-10-04
+    """
+    from shortcast.jobs import JOBS
+    from shortcast.schedule import run_schedule, simulate_days
+
+    if days is None:
+        run_schedule(JOBS)
+    else:
+        simulate_days(JOBS, _day(start), days)
+
+
+@app.command()
+def run(
+    job: Annotated[str, typer.Argument(help="import, build, score, alerts or monitor.")],
+    day: Annotated[str | None, typer.Option("--day", help="Day to run it for.")] = None,
+) -> None:
+    """Run one job of the schedule by hand, and record it.
+
+    Example: shortcast run score
+    """
+    from shortcast.jobs import JOBS
+    from shortcast.schedule import run_job
+
+    typer.echo(run_job(job, _day(day), JOBS).message)
+
+
+@app.command()
+def audit(
+    records: Annotated[
+        Path, typer.Option("--records", help="Records to falsify a copy of.")
+    ] = Path("../shared/records"),
+    at: Annotated[
+        list[str] | None, typer.Option("--at", help="Month T, YYYY-MM; may be repeated.")
+    ] = None,
+) -> None:
+    """Falsify everything that became known at or after T, and demand the same panel up to T.
+
+    Example: shortcast audit --records ../shared/records --at 2020-05
+    """
+    from shortcast.audit import poisoned_future
+
+    with _progress() as tell:
+        differences = poisoned_future(
+            records, at or ["2020-05", "2021-05", "2021-12"], progress=tell
+        )
+    for line in differences:
+        typer.echo(line)
+    if differences:
+        raise ShortcastError(
+            f"{len(differences)} columns of the panel change with what came later; mend the "
+            "reader or the group that lets it through."
+        )
+    typer.echo("Not one cell of the panel differs up to T.")
+
+
+@app.command()
+def up(
+    records: Annotated[
+        Path | None, typer.Option("--records", help="Folder of public records.")
+    ] = None,
+    port: Annotated[int, typer.Option("--port", help="Port of the service.")] = 8000,
+    serve_: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Start the service at the end.")
+    ] = True,
+) -> None:
+    """Do everything: import, build, backtest, train, promote, score, alerts, serve.
+
+    Example: shortcast up --records ../shared/records
+    """
+    from shortcast import first_run
+
+    with _progress() as tell:
+        first_run.prepare(records, progress=tell)
+    if serve_:
+        typer.echo(
+            f"Serving at http://127.0.0.1:{port} - the ranking; /docs - the API. Stop with Ctrl-C."
+        )
+        serve("127.0.0.1", port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The first run: from a folder of records to a service that can answer.
+
+Each step is passed over when its result is already there for the same records, so a second
+run starts in seconds and a run that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from shortcast import jobs
+from shortcast.errors import ShortcastError
+from shortcast.features import warehouse
+from shortcast.settings import settings
+from shortcast.training.bundle import Bundle
+from shortcast.training.splits import months_later
+
+#: Months of the backtest that a first run shows; the last ones whose outcomes are known.
+BACKTEST_MONTHS = 21
+
+#: The promotion rule and the summary look at the risk within six months.
+HORIZON = 6
+
+
+def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quiet) -> None:
+    """Bring this home up to date: data, champion, forecast, alerts.
+
+    Parameters
+    ----------
+    records : Path or None
+        Folder ``SOURCE/AS_OF/FILE`` to import; None to go on with the archive's.
+    progress : callable
+        Told each step.
+
+    Raises
+    ------
+    ShortcastError
+        If there are no records, or they do not suffice to train on.
+    """
+    config = settings()
+    if records is not None:
+        report = jobs.import_tree(records)
+        progress(f"import: {len(report.added)} files added, {report.held} held already")
+    elif not config.archive.exists():
+        raise ShortcastError(
+            "There are no records yet; name a folder: make up RECORDS=DIR "
+            "(or: shortcast up --records DIR)."
+        )
+    built = warehouse.build(progress=progress)
+    progress("build: done" if built.rebuilt else "build: nothing new")
+    with warehouse.open_warehouse() as connection:
+        known = jobs.read_records(connection)
+    if _champion_checksum() != known.checksum:
+        end = _last_matured(known.records_end)
+        start = months_later(end, -(BACKTEST_MONTHS - 1))
+        metrics = jobs.backtest(
+            f"{start:%Y-%m}", f"{end:%Y-%m}", config.home / "backtest", progress=progress
+        )
+        version = jobs.train(metrics=metrics, progress=progress)
+        from shortcast.training.promotion import promote
+
+        promote(version, progress=progress)
+    today = datetime.now(UTC).date()
+    progress(jobs.score(today, progress=progress).message)
+    progress(jobs.JOBS["alerts"](today).message)
+    progress(jobs.JOBS["monitor"](today).message)
+
+
+def _champion_checksum() -> str | None:
+    """Return the checksum of the records that the champion was trained on."""
+    folder = settings().champion
+    if not folder.exists():
+        return None
+    return Bundle.load(folder).records_checksum
+
+
+def _last_matured(records_end: date) -> date:
+    """Return the last first-of-month whose six-month outcome the records reach."""
+    day = records_end.replace(day=1)
+    while months_later(day, HORIZON) > records_end:
+        day = months_later(day, -1)
+    return day

@@ -1,0 +1,480 @@
+"""The jobs that join the four parts, each of which can be run alone and again.
+
+The jobs of the schedule get the day they are run for and say what they did (`JobResult`);
+`JOBS` names them. The command line calls the same functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from shortcast import __version__, features
+from shortcast.database import migrate, session
+from shortcast.errors import ShortcastError
+from shortcast.features import groups, warehouse
+from shortcast.features.archive import Archive, ImportReport, exclusive
+from shortcast.features.asof import first_of_months
+from shortcast.features.completeness import completeness
+from shortcast.features.panel import make_panel, write_panel
+from shortcast.features.sources import registry
+from shortcast.monitoring import drift, forecast_log
+from shortcast.monitoring import watch as monitor
+from shortcast.serving.alerts import refresh_alerts
+from shortcast.settings import settings
+from shortcast.training.bundle import Bundle
+
+Progress = Callable[[str], None]
+
+#: First month of the panel that models are trained on: the shortage list is known since 2014.
+PANEL_START = "2015-01"
+
+#: Horizon in months that reasons are given for, between the short and the long one.
+REASONS_HORIZON = 6
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a job did.
+
+    Attributes
+    ----------
+    rows : int
+        Rows that it wrote or looked at, in the job's own sense.
+    inputs : dict
+        What it worked from: checksums, versions, dates.
+    message : str
+        One sentence for the record of runs.
+    """
+
+    rows: int
+    inputs: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+
+
+def quiet(_: str) -> None:
+    """Take a line of progress and say nothing."""
+
+
+def import_tree(tree: Path) -> ImportReport:
+    """Take a tree ``SOURCE/AS_OF/FILE`` into the archive.
+
+    Parameters
+    ----------
+    tree : Path
+        The folder.
+
+    Returns
+    -------
+    ImportReport
+        What was added, held already, set aside and passed over.
+
+    Raises
+    ------
+    ShortcastError
+        If the folder holds nothing known, or another run is writing.
+    """
+    config = settings()
+    with exclusive(config.home, what="the import"):
+        return Archive(config.archive).import_tree(tree, registry())
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the warehouse in force says about its own records.
+
+    Attributes
+    ----------
+    spells : DataFrame
+        ``shortage_spells``.
+    records_end : date
+        Last day that the shortage records reach.
+    checksum, fingerprint, data : str
+        Of the records, of the warehouse, and 'real' or 'simulated'.
+    files : dict of str to str
+        Checksum of every accepted snapshot by ``SOURCE/AS_OF``.
+    """
+
+    spells: pd.DataFrame
+    records_end: date
+    checksum: str
+    fingerprint: str
+    data: str
+    files: dict[str, str]
+
+
+def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
+    """Read what training needs beside the panel.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Connection to the warehouse.
+
+    Returns
+    -------
+    Records
+        The outcome tables and the identity of the records.
+
+    Raises
+    ------
+    ShortcastError
+        If the records hold no capture of the shortage list.
+    """
+    reach = connection.sql("SELECT records_end FROM records_reach").fetchone()
+    if reach is None or reach[0] is None:
+        raise ShortcastError(
+            "The records hold no capture of the FDA shortage list, so there is no outcome to "
+            "learn; import one (fda_shortages/AS_OF/Drugshortages.csv) and build again."
+        )
+    row = connection.sql("SELECT records_checksum, fingerprint, data FROM build").fetchone()
+    assert row is not None
+    files = connection.sql(
+        "SELECT source || '/' || as_of AS snapshot, checksum FROM snapshots "
+        "WHERE state = 'accepted' ORDER BY snapshot"
+    ).fetchall()
+    return Records(
+        spells=connection.sql("SELECT * FROM shortage_spells").df(),
+        records_end=reach[0],
+        checksum=row[0],
+        fingerprint=row[1],
+        data=row[2],
+        files=dict(files),
+    )
+
+
+def default_as_of(records_end: date, day: date) -> date:
+    """Return the as-of date of a score: today, or the day after the records end.
+
+    What happened after the last capture of the shortage list is not known, so a score for a
+    later day would take silence for supply.
+
+    Parameters
+    ----------
+    records_end : date
+        Last day that the shortage records reach.
+    day : date
+        Today.
+
+    Returns
+    -------
+    date
+        The earlier of both.
+    """
+    return min(day, records_end + timedelta(days=1))
+
+
+def cached_panel(start: str, end: str, *, progress: Progress = quiet) -> Path:
+    """Return the panel of the warehouse in force, made once for each warehouse and code.
+
+    Parameters
+    ----------
+    start, end : str
+        First and last month, ``YYYY-MM``.
+    progress : callable
+        Told what is being done.
+
+    Returns
+    -------
+    Path
+        The Parquet file.
+    """
+    config = settings()
+    with warehouse.open_warehouse(config) as connection:
+        fingerprint = read_records(connection).fingerprint
+        digest = hashlib.sha256(f"{fingerprint} {start} {end}".encode())
+        here = Path(features.__file__).parent
+        for path in sorted([*here.glob("*.py"), *(here / "groups").glob("*.py")]):
+            digest.update(path.read_bytes())
+        folder = config.home / "panel"
+        path = folder / f"panel-{start}-{end}-{digest.hexdigest()[:16]}.parquet"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob(f"panel-{start}-{end}-*.parquet"):
+                old.unlink()
+            write_panel(connection, first_of_months(start, end), path, progress=progress)
+    return path
+
+
+def last_month(records: Records) -> str:
+    """Return the last month whose panel rows the records reach, ``YYYY-MM``."""
+    return f"{records.records_end:%Y-%m}"
+
+
+def backtest(
+    start: str, end: str, out: Path, *, random_split: bool = False, progress: Progress = quiet
+) -> dict[str, Any]:
+    """Run the walk-forward backtest on the warehouse in force.
+
+    Parameters
+    ----------
+    start, end : str
+        First and last month to score, ``YYYY-MM``.
+    out : Path
+        Folder for the files.
+    random_split : bool
+        Also show what a leaky random split would have claimed.
+    progress : callable
+        Told what is being done.
+
+    Returns
+    -------
+    dict
+        As in ``metrics.json``.
+    """
+    from shortcast.training.backtest import run_backtest
+
+    months = first_of_months(start, end)
+    with warehouse.open_warehouse() as connection:
+        records = read_records(connection)
+    panel = cached_panel(PANEL_START, last_month(records), progress=progress)
+    return run_backtest(
+        panel,
+        records.spells,
+        records.records_end,
+        months[0],
+        months[-1],
+        out,
+        random_split=random_split,
+        records=records.files,
+        data=records.data,
+        progress=progress,
+    ).metrics
+
+
+def train(*, metrics: Mapping[str, Any] | None = None, progress: Progress = quiet) -> str:
+    """Train the served model on all matured labels and register it.
+
+    Parameters
+    ----------
+    metrics : mapping, optional
+        Of a backtest of these records; the latest tracked one by default.
+    progress : callable
+        Told what is being done.
+
+    Returns
+    -------
+    str
+        Version in the model registry.
+    """
+    from shortcast.training.train import train as fit
+
+    with warehouse.open_warehouse() as connection:
+        records = read_records(connection)
+    path = cached_panel(PANEL_START, last_month(records), progress=progress)
+    trained = fit(
+        path,
+        records.spells,
+        records.records_end,
+        records_checksum=records.checksum,
+        data=records.data,
+        metrics=metrics,
+        progress=progress,
+    )
+    panel = pd.read_parquet(path)
+    folder = settings().models
+    folder.mkdir(parents=True, exist_ok=True)
+    reference = drift.reference(panel)
+    (folder / f"reference-{trained.version}.json").write_text(
+        json.dumps(reference, sort_keys=True), encoding="utf-8"
+    )
+    return trained.version
+
+
+def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -> JobResult:
+    """Score every drug with the champion and append to the forecast log.
+
+    Parameters
+    ----------
+    day : date
+        Today.
+    as_of : date, optional
+        As-of date; see `default_as_of`.
+    progress : callable
+        Told what is being done.
+
+    Returns
+    -------
+    JobResult
+        Rows are forecasts; ``inputs`` names the run, the model and the records.
+
+    Raises
+    ------
+    ShortcastError
+        If there is no champion, or it was trained on data of another kind.
+    """
+    config = settings()
+    migrate(config)
+    bundle = load_champion()
+    with warehouse.open_warehouse(config) as connection:
+        records = read_records(connection)
+        if bundle.data != records.data:
+            raise ShortcastError(
+                f"The champion was trained on {bundle.data} records and the warehouse holds "
+                f"{records.data} ones; train and promote again."
+            )
+        as_of = as_of or default_as_of(records.records_end, day)
+        progress(f"Features as of {as_of}")
+        panel = make_panel(connection, [as_of]).to_pandas()
+        names = connection.sql("SELECT drug_id, name, form_group FROM drugs").df()
+    progress(f"Scoring {len(panel):,} drugs")
+    forecasts = bundle.score(panel)
+    details = _details(bundle, panel, names)
+    run = forecast_log.append(
+        forecast_log.NewRun(
+            as_of=as_of,
+            model_name=bundle.name,
+            model_version=bundle.version,
+            data=bundle.data,
+            records_checksum=records.checksum,
+            code_version=__version__,
+        ),
+        forecasts,
+        details,
+    )
+    drugs = forecasts["drug_id"].nunique()
+    return JobResult(
+        rows=len(forecasts),
+        inputs={
+            "run": run,
+            "as_of": as_of.isoformat(),
+            "model": f"{bundle.name} {bundle.version}",
+            "records": records.checksum[:12],
+        },
+        message=f"{drugs:,} drugs at risk scored as of {as_of} by {bundle.name} "
+        f"version {bundle.version}.",
+    )
+
+
+def load_champion() -> Bundle:
+    """Load the exported champion.
+
+    Raises
+    ------
+    ShortcastError
+        If no model has been promoted.
+    """
+    folder = settings().champion
+    if not folder.exists():
+        raise ShortcastError(
+            "No model has been promoted yet; run 'shortcast train' and 'shortcast promote'."
+        )
+    return Bundle.load(folder)
+
+
+def _details(bundle: Bundle, panel: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
+    """Return what the log keeps about each drug beside its scores."""
+    reasons = bundle.reasons(panel, REASONS_HORIZON)
+    titles = {name: group.title for name, group in groups.registry().items()}
+    phrases = reasons["features"].map(
+        lambda found: [f"{f['label']}: {_in_words(f['value'])}" for f in found[:3]]
+    )
+    records = reasons.assign(
+        title=reasons["group"].map(titles),
+        direction=reasons["contribution"].gt(0).map({True: "raises", False: "lowers"}),
+        phrases=phrases,
+    )[["group", "title", "direction", "contribution", "phrases"]]
+    listed = pd.Series(records.to_dict("records"), index=reasons["drug_id"], dtype=object)
+    by_drug = listed.groupby(level=0).agg(list)
+    frame = panel[["drug_id"]].assign(
+        in_shortage=~panel["at_risk"].astype(bool), completeness=completeness(panel)
+    )
+    frame = frame.merge(names, on="drug_id", how="left", validate="one_to_one")
+    frame["reasons"] = frame["drug_id"].map(by_drug)
+    frame["reasons"] = frame["reasons"].where(frame["reasons"].notna(), None)
+    frame["reasons"] = [found or [] for found in frame["reasons"]]
+    return frame
+
+
+def _in_words(value: object) -> str:
+    """Write a feature's value for a reader."""
+    if value is None or value != value:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
+    return str(value).replace("-", " ")
+
+
+def _import_inbox(day: date) -> JobResult:
+    """Import what lies in the inbox."""
+    inbox = settings().records_inbox
+    if not inbox.is_dir():
+        return JobResult(0, {"inbox": inbox.name}, "There is no inbox, so nothing to import.")
+    report = import_tree(inbox)
+    return JobResult(
+        len(report.added),
+        {"inbox": inbox.name},
+        f"{len(report.added)} files added, {report.held} held already, "
+        f"{len(report.set_aside)} set aside, {len(report.passed_over)} passed over.",
+    )
+
+
+def _build(day: date) -> JobResult:
+    """Rebuild the warehouse if anything changed."""
+    report = warehouse.build()
+    refused = report.snapshots[report.snapshots["state"] == "refused"]
+    return JobResult(
+        int(report.snapshots["rows"].sum()),
+        {"snapshots": len(report.snapshots)},
+        f"{'Rebuilt' if report.rebuilt else 'Nothing new'}; {len(report.snapshots)} snapshots, "
+        f"{len(refused)} refused.",
+    )
+
+
+def _alerts(day: date) -> JobResult:
+    """Open and close alerts by the newest run."""
+    run = forecast_log.latest_run()
+    if run is None:
+        raise ShortcastError("There is no forecast yet; run 'shortcast score' first.")
+    with session() as writing:
+        counts = refresh_alerts(writing, run.id)
+    return JobResult(
+        counts["standing"],
+        {"run": run.id},
+        f"{counts['opened']} alerts opened, {counts['closed']} closed, "
+        f"{counts['standing']} standing.",
+    )
+
+
+def _monitor(day: date) -> JobResult:
+    """Look at freshness, joins and drift, and score what has matured."""
+    config = settings()
+    migrate(config)
+    reference: dict[str, Any] | None = None
+    current: pd.DataFrame | None = None
+    scores: pd.DataFrame | None = None
+    with warehouse.open_warehouse(config) as connection:
+        run = forecast_log.latest_run()
+        if run is not None:
+            path = config.models / f"reference-{run.model_version}.json"
+            if path.exists():
+                reference = json.loads(path.read_text(encoding="utf-8"))
+                current = make_panel(connection, [run.as_of]).to_pandas()
+                scores = forecast_log.read_scores(run.id)
+        report = monitor.watch(connection, day, reference=reference, current=current, scores=scores)
+    return JobResult(len(report.findings), {"day": day.isoformat()}, report.summary)
+
+
+def _score(day: date) -> JobResult:
+    """Score for the schedule."""
+    return score(day)
+
+
+#: The jobs of the schedule by name.
+JOBS: dict[str, Callable[[date], JobResult]] = {
+    "import": _import_inbox,
+    "build": _build,
+    "score": _score,
+    "alerts": _alerts,
+    "monitor": _monitor,
+}
