@@ -1,0 +1,111 @@
+"""``/health`` and ``/metrics``: for those who run the service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
+
+from shortcast.errors import ShortcastError
+from shortcast.serving.service import Service, ServiceOf
+from shortcast.serving.words import DISCLAIMER
+
+router = APIRouter(tags=["operations"])
+
+
+class Check(BaseModel):
+    """One thing that the service needs."""
+
+    check: Literal["warehouse", "database", "champion", "forecast"]
+    ok: bool
+    detail: Annotated[str, Field(description="What was found, and what to do if it is not well")]
+
+
+class Health(BaseModel):
+    """Whether the service has all that it needs."""
+
+    status: Literal["ok", "degraded"]
+    checks: list[Check]
+    disclaimer: str = DISCLAIMER
+
+
+@router.get(
+    "/health",
+    summary="Health",
+    responses={503: {"model": Health, "description": "Something is amiss; `checks` says what"}},
+)
+def read_health(service: ServiceOf, response: Response) -> Health:
+    """Check the warehouse, the database, the champion and the forecast; 503 if one fails.
+
+    Degraded is not down: forecasts already made go on being answered from the database.
+    """
+    checks = [
+        _warehouse(service),
+        _database(service),
+        _champion(service),
+        _forecast(service),
+    ]
+    well = all(check.ok for check in checks)
+    response.status_code = 200 if well else 503
+    response.headers["Cache-Control"] = "no-store"
+    return Health(status="ok" if well else "degraded", checks=checks)
+
+
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+def read_metrics(request: Request) -> Response:
+    """Return the service's counters and the watch's figures in Prometheus' text format."""
+    text = generate_latest(request.app.state.metrics.registry)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _warehouse(service: Service) -> Check:
+    try:
+        with service.warehouse.cursor() as cursor:
+            row = cursor.execute("SELECT built_at, data FROM build").fetchone()
+    except ShortcastError as error:
+        return Check(check="warehouse", ok=False, detail=str(error))
+    if service.warehouse.trouble:
+        detail = f"{service.warehouse.trouble} The last good one still answers."
+        return Check(check="warehouse", ok=False, detail=detail)
+    built_at, data = row or ("never", "unknown")
+    return Check(check="warehouse", ok=True, detail=f"Built {built_at} from {data} records.")
+
+
+def _database(service: Service) -> Check:
+    try:
+        service.ask(sa.text("SELECT 1"))
+    except (ShortcastError, SQLAlchemyError) as error:
+        return Check(check="database", ok=False, detail=_first_line(error))
+    return Check(check="database", ok=True, detail="Answers.")
+
+
+def _champion(service: Service) -> Check:
+    try:
+        bundle = service.champion.bundle()
+    except ShortcastError as error:
+        return Check(check="champion", ok=False, detail=str(error))
+    detail = f"{bundle.name} version {bundle.version}, trained through {bundle.trained_through}."
+    return Check(check="champion", ok=True, detail=detail)
+
+
+def _forecast(service: Service) -> Check:
+    try:
+        run = service.find_run()
+    except (ShortcastError, SQLAlchemyError) as error:
+        return Check(check="forecast", ok=False, detail=_first_line(error))
+    if run is None:
+        detail = "No forecast has been made yet; run 'shortcast score'."
+        return Check(check="forecast", ok=False, detail=detail)
+    detail = (
+        f"As of {run.as_of}, {run.drugs:,} drugs, by {run.model_name} version "
+        f"{run.model_version}, from {run.data} records."
+    )
+    return Check(check="forecast", ok=True, detail=detail)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,119 @@
+"""The pages: the ranking, and one drug with all that is known of its risk."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse
+
+from shortcast.features import groups
+from shortcast.monitoring.scoreboard import ScoredRun, read_scoreboard
+from shortcast.serving import lookup, quality
+from shortcast.serving.problems import Problem
+from shortcast.serving.routes.drugs import DrugFilter, find_drug, find_drugs
+from shortcast.serving.routes.rankings import RankingFilter, find_rankings
+from shortcast.serving.service import Service, ServiceOf
+from shortcast.serving.templating import page
+from shortcast.serving.words import FORM_GROUPS
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+#: Drugs on one page of the ranking, and drugs in shortage shown beside a search.
+PAGE_ROWS = 50
+BESIDE_ROWS = 10
+#: Earlier forecasts shown of one drug.
+PAST_ROWS = 13
+
+
+@router.get("/")
+def show_ranking(
+    request: Request,
+    service: ServiceOf,
+    q: Annotated[str, Query(max_length=200)] = "",
+    form_group: str = "",
+    horizon: str = "6",
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> HTMLResponse:
+    """Show the ranking, with a search, a form group and a horizon."""
+    try:
+        run = service.run()
+    except Problem as problem:
+        return page(request, "empty.html", {"detail": problem.detail}, status_code=problem.status)
+    chosen = RankingFilter.model_validate(
+        {
+            # A form sends '' for what was left open, and a hand-typed value must not break it.
+            "horizon": horizon if horizon in {str(h) for h in lookup.HORIZONS} else "6",
+            "form_group": form_group if form_group in FORM_GROUPS else None,
+            "q": q.strip(),
+        }
+    )
+    found = find_rankings(service, run, chosen, PAGE_ROWS, (number - 1) * PAGE_ROWS)
+    beside = None
+    if chosen.q:
+        wanted = DrugFilter(q=chosen.q, form_group=chosen.form_group, in_shortage=True)
+        beside = find_drugs(service, run, wanted, BESIDE_ROWS, 0)
+    query = {
+        "q": chosen.q,
+        "form_group": chosen.form_group or "",
+        "horizon": str(chosen.horizon),
+    }
+    kept = {key: value for key, value in query.items() if value}
+    return page(
+        request,
+        "ranking.html",
+        {
+            "data": run.data,
+            "run": run,
+            "found": found,
+            "top": service.scored(run, chosen.horizon).top,
+            "in_shortage": lookup.in_shortage_count(service.settings, run.id),
+            "beside": beside,
+            "query": query,
+            "form_groups": FORM_GROUPS,
+            "horizons": lookup.HORIZONS,
+            "page_number": number,
+            "pages": -(-found.total // PAGE_ROWS),
+            "link": urlencode(kept),
+            "verdict": _newest_verdict(service, run.data, chosen.horizon),
+        },
+    )
+
+
+@router.get("/drugs/{drug_id}")
+def show_drug(
+    request: Request, service: ServiceOf, drug_id: Annotated[str, Path(max_length=300)]
+) -> HTMLResponse:
+    """Show one drug: three horizons, the reasons and their public rows, what was not known."""
+    run = service.run()
+    drug = find_drug(service, run, drug_id)
+    _, past = lookup.past_forecasts(
+        service.settings, run.data, drug_id=drug_id, horizon=6, limit=PAST_ROWS
+    )
+    bundle = service.champion.bundle_or_none()
+    return page(
+        request,
+        "drug.html",
+        {
+            "data": run.data,
+            "run": run,
+            "drug": drug,
+            "past": past,
+            "titles": {name: group.title for name, group in groups.registry().items()},
+            "quality": quality.of_all_horizons(bundle),
+            "verdict": _newest_verdict(service, run.data, 6),
+        },
+    )
+
+
+def _newest_verdict(service: Service, data: str, horizon: int) -> ScoredRun | None:
+    """Return how the newest forecast whose outcomes are known turned out."""
+    return next(
+        (
+            line
+            for line in read_scoreboard(service.settings)
+            if line.run.data == data and line.horizon_months == horizon
+        ),
+        None,
+    )

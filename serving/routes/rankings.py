@@ -1,0 +1,184 @@
+"""``/v1/rankings``: drugs by their risk."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from shortcast.monitoring.forecast_log import ForecastRun
+from shortcast.serving import lookup
+from shortcast.serving.answers import (
+    MAX_CSV_ROWS,
+    CSVResponse,
+    Page,
+    Paging,
+    about,
+    as_csv,
+    caching,
+    cite,
+)
+from shortcast.serving.problems import responses
+from shortcast.serving.routes.parameters import FormGroup, Horizon, Search
+from shortcast.serving.service import BaseRate, Service, ServiceOf
+
+router = APIRouter(tags=["rankings"])
+
+
+class Reason(BaseModel):
+    """A group of facts that moved the score."""
+
+    group: str
+    title: str
+    direction: Annotated[
+        Literal["raises", "lowers"],
+        Field(description="Which way the score moves with it; an association, not a cause"),
+    ]
+    contribution: Annotated[float, Field(description="In log-odds of the score at 6 months")]
+    phrases: Annotated[list[str], Field(description="The facts, as 'label: value'")]
+
+
+class RankedDrug(BaseModel):
+    """A drug's place in the ranking."""
+
+    rank: Annotated[int, Field(description="1 is the highest risk")]
+    drug_id: str
+    name: str
+    form_group: str
+    horizon_months: int
+    score: Annotated[
+        float, Field(description="Estimated probability of a new shortage within the horizon")
+    ]
+    reasons: Annotated[list[Reason], Field(description="Of the score at 6 months; strongest first")]
+    completeness: Annotated[
+        float | None, Field(description="Share of the record groups that were known, 0 to 1")
+    ]
+
+
+class Rankings(Page):
+    """Part of a ranking."""
+
+    horizon_months: int
+    ranked: Annotated[int, Field(description="Drugs in the whole ranking")]
+    base_rate: BaseRate
+    citation: str
+    items: list[RankedDrug]
+
+
+class RankingFilter(BaseModel, extra="forbid"):
+    """What to rank."""
+
+    as_of: Annotated[
+        date | None,
+        Field(description="The ranking in force on that day; by default the newest"),
+    ] = None
+    horizon: Horizon = 6
+    form_group: FormGroup | None = None
+    q: Search = ""
+
+
+class RankingQuery(RankingFilter, Paging):
+    """Which part of which ranking."""
+
+
+CSV_COLUMNS = (
+    "rank",
+    "drug_id",
+    "name",
+    "form_group",
+    "horizon_months",
+    "score",
+    "base_rate",
+    "reasons",
+    "completeness",
+)
+
+
+@router.get("/v1/rankings", summary="The ranking", responses=responses(404, 422, 503))
+def read_rankings(
+    service: ServiceOf,
+    request: Request,
+    response: Response,
+    query: Annotated[RankingQuery, Query()],
+) -> Rankings:
+    """Return drugs by their estimated risk of a new shortage, highest first.
+
+    Drugs that are in shortage already are not ranked; `/v1/drugs?in_shortage=true` lists them.
+    """
+    run = service.run(query.as_of)
+    response.headers.update(caching(request, run.id, service.champion_version()))
+    return find_rankings(service, run, query, query.limit, query.offset)
+
+
+@router.get(
+    "/v1/rankings.csv",
+    summary="The ranking as CSV",
+    response_class=CSVResponse,
+    responses=responses(404, 422, 503),
+)
+def read_rankings_csv(
+    service: ServiceOf, request: Request, query: Annotated[RankingFilter, Query()]
+) -> CSVResponse:
+    """Return the whole ranking as one table."""
+    run = service.run(query.as_of)
+    headers = caching(request, run.id, service.champion_version())
+    found = find_rankings(service, run, query, MAX_CSV_ROWS, 0)
+    rows = (
+        {
+            **item.model_dump(exclude={"reasons"}),
+            "base_rate": found.base_rate.share,
+            "reasons": in_one_line(item.reasons),
+        }
+        for item in found.items
+    )
+    return as_csv(request, rows, CSV_COLUMNS, found, headers)
+
+
+def find_rankings(
+    service: Service, run: ForecastRun, query: RankingFilter, limit: int, offset: int
+) -> Rankings:
+    """Return part of the ranking of a run."""
+    total, rows = lookup.ranking(
+        service.settings,
+        run.id,
+        query.horizon,
+        q=query.q,
+        form_group=query.form_group,
+        limit=limit,
+        offset=offset,
+    )
+    what = f"ranking by risk of a new US drug shortage within {query.horizon} months"
+    return Rankings(
+        **about(run),
+        total=total,
+        limit=limit,
+        offset=offset,
+        horizon_months=query.horizon,
+        ranked=service.scored(run, query.horizon).drugs,
+        base_rate=service.base_rate(run, query.horizon),
+        citation=cite(run, what),
+        items=[_item(row, query.horizon) for row in rows],
+    )
+
+
+def _item(row: dict[str, Any], horizon: int) -> RankedDrug:
+    return RankedDrug(
+        rank=row["rank"],
+        drug_id=row["drug_id"],
+        name=row["name"],
+        form_group=row["form_group"],
+        horizon_months=horizon,
+        score=row["score"],
+        reasons=row["reasons"],
+        completeness=row["completeness"].get("share"),
+    )
+
+
+def in_one_line(reasons: list[Reason]) -> str:
+    """Return reasons as text for one cell of a table."""
+    return " | ".join(
+        f"{reason.title} ({reason.direction} the score): {'; '.join(reason.phrases)}"
+        for reason in reasons
+    )

@@ -1,0 +1,161 @@
+"""What every route needs: the settings, the warehouse, the champion, the run that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import Depends, Request
+from pydantic import BaseModel, Field
+
+from shortcast.database import session
+from shortcast.monitoring import forecast_log
+from shortcast.monitoring.forecast_log import ForecastRun
+from shortcast.serving import lookup, quality
+from shortcast.serving.champion import Champion
+from shortcast.serving.evidence import EvidenceReader
+from shortcast.serving.problems import Problem
+from shortcast.serving.warehouse import Warehouse
+from shortcast.serving.words import one_in
+from shortcast.settings import Settings
+
+
+class BaseRate(BaseModel):
+    """How often a new shortage comes about at all: what a score is to be held against."""
+
+    horizon_months: int
+    share: Annotated[
+        float | None, Field(description="Share of drugs with a new shortage in the horizon")
+    ]
+    in_words: Annotated[str, Field(description="The same as a natural frequency")]
+    source: Annotated[str, Field(description="Where the share comes from")]
+
+
+class Service:
+    """State of one running service.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings in force.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.warehouse = Warehouse(settings)
+        self.champion = Champion(settings)
+        self.evidence = EvidenceReader(self.warehouse)
+        # Runs never change, so what was counted once stays true.
+        self._scored: dict[int, dict[int, lookup.Scored]] = {}
+
+    def find_run(self, as_of: date | None = None) -> ForecastRun | None:
+        """Return the forecast run that answers, or None if there is none.
+
+        Parameters
+        ----------
+        as_of : date, optional
+            The run in force on that day: the newest whose as-of date is not later.
+
+        Returns
+        -------
+        ForecastRun or None
+            The newest as-of date comes first; of several runs for it, the champion's.
+        """
+        newest = forecast_log.latest_run(as_of, settings=self.settings)
+        bundle = self.champion.bundle_or_none()
+        if newest is None or bundle is None or newest.model_version == bundle.version:
+            return newest
+        same_day = forecast_log.latest_run(as_of, bundle.version, settings=self.settings)
+        return same_day if same_day is not None and same_day.as_of == newest.as_of else newest
+
+    def run(self, as_of: date | None = None) -> ForecastRun:
+        """Return the forecast run that answers.
+
+        Raises
+        ------
+        Problem
+            503 if no forecast was ever made, 404 if none was in force on that day.
+        """
+        found = self.find_run(as_of)
+        if found is not None:
+            return found
+        if as_of is None or self.find_run() is None:
+            raise Problem(
+                503,
+                "no-forecast",
+                "No forecast has been made yet; run 'shortcast score' once there is a champion.",
+            )
+        raise Problem(
+            404,
+            "no-forecast",
+            f"No forecast was in force on {as_of}; ask for a later day. /v1/forecasts lists them.",
+        )
+
+    def today(self) -> date:
+        """Return the day by which freshness is judged."""
+        return datetime.now(UTC).date()
+
+    def ask(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
+        """Return all rows of a query on the application database."""
+        with session(self.settings, write=False) as reading:
+            return reading.execute(query).all()
+
+    def champion_version(self) -> str:
+        """Return the version of the champion in force; '' where there is none."""
+        bundle = self.champion.bundle_or_none()
+        return bundle.version if bundle else ""
+
+    def scored(self, run: ForecastRun, horizon: int) -> lookup.Scored:
+        """Return how many drugs a run scored at a horizon, their mean score and the highest."""
+        if run.id not in self._scored:
+            self._scored[run.id] = lookup.scored(self.settings, run.id)
+        return self._scored[run.id].get(horizon, lookup.Scored(0, 0.0, 0.0))
+
+    def base_rate(self, run: ForecastRun, horizon: int) -> BaseRate:
+        """Return how often a new shortage comes about within a horizon.
+
+        Parameters
+        ----------
+        run : ForecastRun
+            The run whose scores are held against it.
+        horizon : int
+            Months.
+
+        Returns
+        -------
+        BaseRate
+            As counted in the champion's backtest; where it brought no figures, the mean
+            score of the run, which is what calibrated scores expect.
+        """
+        bundle = self.champion.bundle_or_none()
+        if bundle is not None and bundle.data == run.data:
+            counted = quality.of_horizon(bundle, horizon)
+            if counted is not None and counted.prevalence is not None:
+                return BaseRate(
+                    horizon_months=horizon,
+                    share=counted.prevalence,
+                    in_words=_in_words(counted.prevalence, horizon),
+                    source=f"Counted over {counted.span} (FDA drug shortage list).",
+                )
+        share = self.scored(run, horizon).mean or None
+        return BaseRate(
+            horizon_months=horizon,
+            share=share,
+            in_words=_in_words(share, horizon),
+            source=f"Mean of all scores of the run of {run.as_of}.",
+        )
+
+
+def _in_words(share: float | None, horizon: int) -> str:
+    if share is None:
+        return "not known"
+    return f"{one_in(share)} drugs in any {horizon} months"
+
+
+def _service(request: Request) -> Service:
+    return request.app.state.service
+
+
+ServiceOf = Annotated[Service, Depends(_service)]

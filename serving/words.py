@@ -1,0 +1,154 @@
+"""How numbers and dates are put into words, the same on every page and in every answer."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+#: Said with every answer that holds a score.
+DISCLAIMER = (
+    "The score is an estimate from public records. What it rests on is associated with "
+    "shortages and is not a cause of them. It is not medical advice, and never a reason to "
+    "stockpile."
+)
+
+#: The same in one line, for tables and headers.
+SHORT_DISCLAIMER = (
+    "Estimate from public records; associated with, not a cause; not medical advice; "
+    "never a reason to stockpile."
+)
+
+#: Said beside every reason.
+NOT_A_CAUSE = "Associated with the score, not a cause of a shortage."
+
+#: Said wherever the records are made up.
+SIMULATED = "SIMULATED: these drugs, makers and figures are made up. Do not act on them."
+
+#: What the form groups are called.
+FORM_GROUPS = {
+    "injection": "Injection",
+    "oral-solid": "Oral solid",
+    "oral-liquid": "Oral liquid",
+    "ophthalmic": "Ophthalmic",
+    "topical": "Topical",
+    "inhalation": "Inhalation",
+    "other": "Other",
+}
+
+
+def percent(share: float | None) -> str:
+    """Return a share as per cent with two significant digits, '8.2 %'.
+
+    Parameters
+    ----------
+    share : float or None
+        Between 0 and 1.
+
+    Returns
+    -------
+    str
+        A dash where there is no value. Below 0.01 % only 'under 0.01 %', and above 99 % only
+        'over 99 %': more digits would claim more than a forecast knows.
+    """
+    if share is None:
+        return "–"
+    value = share * 100
+    if 0 < value < 0.01:
+        return "under 0.01 %"
+    if 99 < value < 100:
+        return "over 99 %"
+    if value in (0, 100) or value >= 10:
+        text = f"{value:.0f}"
+    elif value >= 1:
+        text = f"{value:.1f}"
+    else:
+        text = f"{value:.2f}"
+    return f"{text} %"
+
+
+def one_in(share: float | None) -> str:
+    """Return a share as a natural frequency, 'about 1 in 12'.
+
+    Parameters
+    ----------
+    share : float or None
+        Between 0 and 1.
+
+    Returns
+    -------
+    str
+        Above a third, where '1 in 2' would be too coarse, '45 in 100'; a dash for no value.
+    """
+    if share is None:
+        return "–"
+    if share <= 0:
+        return "none"
+    if share > 1 / 3:
+        return f"about {round(share * 100)} in 100"
+    count = 1 / share
+    size = 1 if count < 20 else 5 if count < 100 else 10 if count < 1000 else 100
+    return f"about 1 in {round(count / size) * size:,}"
+
+
+def times(score: float | None, base_rate: float | None) -> str:
+    """Return how a score stands to the base rate, '11 times the average'.
+
+    Parameters
+    ----------
+    score, base_rate : float or None
+        Shares between 0 and 1.
+
+    Returns
+    -------
+    str
+        '' where either is unknown or the base rate is 0.
+    """
+    if score is None or not base_rate:
+        return ""
+    ratio = score / base_rate
+    if ratio < 0.1:
+        return "under a tenth of the average"
+    if 0.95 <= ratio < 1.05:
+        return "the average"
+    text = f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
+    return f"{text} times the average"
+
+
+def odds(contribution: float) -> str:
+    """Return a contribution in log-odds as what it does to the odds, '× 2.7' or '÷ 1.4'."""
+    factor = math.exp(abs(contribution))
+    sign = "×" if contribution >= 0 else "÷"
+    return f"{sign} {factor:.1f}" if factor < 99.95 else f"{sign} {factor:,.0f}"
+
+
+def day(value: date | str | None) -> str:
+    """Return a date as '1 May 2022'; a dash where there is none.
+
+    Parameters
+    ----------
+    value : date, str or None
+        A text is read as an ISO date; one that is none is returned as it is.
+    """
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value[:10])
+        except ValueError:
+            return str(value)
+    return f"{value.day} {value:%B} {value.year}"
+
+
+def months(count: int) -> str:
+    """Return '1 month' or '6 months'."""
+    return f"{count} month" + ("" if count == 1 else "s")
+
+
+def form_group(name: str | None) -> str:
+    """Return what a form group is called; a name that is not known stands for itself."""
+    return FORM_GROUPS.get(name or "", name or "–")
+
+
+def count(value: int | None) -> str:
+    """Return a count with separators, '3,104'; a dash where there is none."""
+    return "–" if value is None else f"{value:,}"

@@ -1,0 +1,297 @@
+"""A small made-up market: a warehouse file, a champion, and forecast runs in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from shortcast.database import migrate, session
+from shortcast.features import panel
+from shortcast.monitoring import forecast_log
+from shortcast.monitoring.forecast_log import NewRun
+from shortcast.serving.alerts import refresh_alerts
+from shortcast.serving.app import create_app
+from shortcast.settings import Settings
+from shortcast.training.bundle import Bundle, BundleFeature
+from shortcast.training.calibration import Platt
+
+#: Made-up drugs with their 6-month scores, highest first.
+SCORES = {
+    "velorane--injection": 0.21,
+    "mistrafen+oxadol--oral-solid": 0.084,
+    "quintaline--injection": 0.031,
+    "brevosol--ophthalmic": 0.004,
+}
+NAMES = {
+    "velorane--injection": "Velorane",
+    "mistrafen+oxadol--oral-solid": "Mistrafen and oxadol",
+    "quintaline--injection": "Quintaline",
+    "brevosol--ophthalmic": "Brevosol",
+    "soranide--inhalation": "Soranide",
+}
+IN_SHORTAGE = ("soranide--inhalation",)
+
+REASONS: list[dict[str, Any]] = [
+    {
+        "group": "history",
+        "title": "Shortage history",
+        "direction": "raises",
+        "contribution": 1.1,
+        "phrases": ["shortages before: 3", "months since the last shortage: 14"],
+    },
+    {
+        "group": "prices",
+        "title": "Prices",
+        "direction": "lowers",
+        "contribution": -0.4,
+        "phrases": ["price per unit in dollars: 4.10"],
+    },
+]
+COMPLETENESS: dict[str, Any] = {
+    "share": 0.5,
+    "groups": [
+        {"group": "history", "title": "Shortage history", "known": True, "why": ""},
+        {"group": "prices", "title": "Prices", "known": False, "why": "not covered by the source"},
+    ],
+}
+METRICS: dict[str, Any] = {
+    "horizons": {
+        "6": {
+            "prevalence": 0.0071,
+            "positives": 220,
+            "rows": 31000,
+            "as_of_first": "2020-07-01",
+            "as_of_last": "2022-03-01",
+            "models": {
+                "lightgbm": {
+                    "roc_auc": 0.81,
+                    "ap_over_prevalence": 9.1,
+                    "precision_at_50": 0.12,
+                    "precision_at_50_interval": [0.08, 0.17],
+                    "calibration_slope": 1.02,
+                    "events_at_50": {"events": 60, "caught": 21},
+                },
+                "past_listings": {"precision_at_50": 0.09},
+            },
+        }
+    }
+}
+EVIDENCE = [
+    {
+        "group": "history",
+        "event_date": pd.Timestamp(2021, 3, 4),
+        "known_from": pd.Timestamp(2021, 3, 5),
+        "summary": "listed as in shortage by Nordfell Pharma",
+        "source": "fda_shortages",
+        "source_file": "shortages.csv",
+        "source_row": 118,
+    },
+    {
+        "group": "recalls",
+        "event_date": pd.NaT,
+        "known_from": pd.Timestamp(2020, 1, 9),
+        "summary": "recall, class II",
+        "source": "no_such_source",
+        "source_file": "recalls.json",
+        "source_row": 7,
+    },
+]
+
+
+def make_warehouse(path: Path, *, data: str = "real", drug_id: str = "velorane--injection") -> None:
+    """Write a warehouse with the tables that the service reads, and swap it in."""
+    aside = path.with_suffix(".building")
+    with duckdb.connect(str(aside)) as connection:
+        connection.execute(
+            f"""
+            CREATE TABLE build AS SELECT 'f' AS fingerprint, '2022-05-02T04:00:00+00:00' AS
+                built_at, '0.1.0' AS code_version, '{data}' AS data, 'abc' AS records_checksum;
+            CREATE TABLE drugs AS SELECT '{drug_id}' AS drug_id;
+            CREATE TABLE drug_ndcs AS
+            SELECT * FROM (VALUES
+                ('01234-0567', '{drug_id}', 'Veloran', 'velorane', 'Nordfell Pharma',
+                 DATE '2019-01-01', CAST(NULL AS DATE), FALSE),
+                ('12345-0678', '{drug_id}', 'Veloran Old', 'velorane', 'Nordfell Pharma',
+                 DATE '2018-01-01', DATE '2020-01-01', FALSE),
+                ('12345-0678', '{drug_id}', 'Veloran Old', 'velorane', 'Nordfell Pharma',
+                 DATE '2020-01-01', NULL, TRUE)
+            ) AS t(product_key, drug_id, proprietary_name, nonproprietary_name, labeler_name,
+                   known_from, known_until, withdrawn);
+            CREATE TABLE snapshots AS
+            SELECT * FROM (VALUES
+                ('fda_shortages', DATE '2022-05-01', 1, 100, 'c', 1500, 3, 'accepted', ''),
+                ('fda_shortages', DATE '2022-05-08', 1, 10, 'd', 0, 0, 'refused', 'It is HTML.')
+            ) AS t(source, as_of, files, bytes, checksum, rows, rejected, state, reason);
+            CREATE TABLE quarantine AS
+            SELECT 'fda_shortages' AS source, DATE '2022-05-01' AS as_of, 'shortages.csv' AS file,
+                   row, 'change_date' AS "column", '2108' AS value, 'a date in the future' AS reason
+            FROM range(3) AS t(row);
+            CREATE TABLE coverage AS
+            SELECT 'listings to drugs' AS join_name, 'shortage rows that reach a drug' AS
+                description, 1500 AS rows, 1490 AS matched, 0.9933 AS share, 0.98 AS floor;
+            CREATE TABLE drug_discontinuations (drug_id VARCHAR, firm_id VARCHAR, company_name
+                VARCHAR, event_date DATE, known_from DATE, known_until DATE);
+            """
+        )
+    aside.replace(path)
+
+
+def make_bundle(
+    folder: Path, *, version: str = "3", data: str = "real", metrics: dict[str, Any] | None = None
+) -> None:
+    """Export a champion whose models are never asked to score."""
+    Bundle(
+        name="lightgbm",
+        version=version,
+        data=data,
+        horizons=(3, 6, 12),
+        catalogue=(BundleFeature("listings_before", "shortages before", "history"),),
+        groups={"history": "Shortage history"},
+        categories={},
+        platt={h: Platt(1.0, 0.0) for h in (3, 6, 12)},
+        models=dict.fromkeys((3, 6, 12), ""),
+        trained_at="2022-05-01T03:00:00+00:00",
+        trained_from=date(2015, 1, 1),
+        trained_through=date(2021, 9, 1),
+        records_end=date(2022, 4, 30),
+        records_checksum="abcdef0123456789",
+        code_version="0.1.0",
+        metrics=METRICS if metrics is None else metrics,
+    ).save(folder)
+    (folder / "MODEL_CARD.md").write_text("# Model card\n", encoding="utf-8")
+
+
+class Market:
+    """The state of an installation, and how to add to it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        settings.home.mkdir(parents=True)
+        migrate(settings)
+
+    def add_run(
+        self,
+        as_of: date,
+        scores: Mapping[str, float] = SCORES,
+        in_shortage: Sequence[str] = IN_SHORTAGE,
+        *,
+        names: Mapping[str, str] = NAMES,
+        version: str = "3",
+        data: str = "real",
+        records: str = "abcdef0123456789",
+        reasons: list[dict[str, Any]] = REASONS,
+    ) -> int:
+        """Append a run: 3 months at half of the 6-month score, 12 months at 1.5 times."""
+        ordered = sorted(scores, key=lambda drug: (-scores[drug], drug))
+        forecasts = pd.DataFrame(
+            [
+                {
+                    "drug_id": drug,
+                    "as_of": as_of,
+                    "horizon_months": horizon,
+                    "score": scores[drug] * factor,
+                    "rank": rank,
+                }
+                for horizon, factor in ((3, 0.5), (6, 1.0), (12, 1.5))
+                for rank, drug in enumerate(ordered, start=1)
+            ]
+        )
+        details = pd.DataFrame(
+            [
+                {
+                    "drug_id": drug,
+                    "name": names.get(drug, drug),
+                    "form_group": drug.rsplit("--", 1)[-1],
+                    "in_shortage": drug in in_shortage,
+                    "reasons": reasons if drug in scores else [],
+                    "completeness": COMPLETENESS,
+                }
+                for drug in (*ordered, *in_shortage)
+            ]
+        )
+        run = NewRun(
+            as_of=as_of,
+            model_name="lightgbm",
+            model_version=version,
+            data=data,
+            records_checksum=records,
+            code_version="0.1.0",
+            made_at=datetime(as_of.year, as_of.month, as_of.day, 6, tzinfo=UTC),
+        )
+        return forecast_log.append(run, forecasts, details, settings=self.settings)
+
+    def refresh(self, run_id: int) -> dict[str, int]:
+        """Refresh alerts by a run, on the market's own warehouse."""
+        with (
+            duckdb.connect(str(self.settings.warehouse), read_only=True) as warehouse,
+            session(self.settings) as writing,
+        ):
+            return refresh_alerts(writing, run_id, warehouse)
+
+
+@pytest.fixture
+def bare_market(shortcast_home: Path) -> Market:
+    """An installation with an empty application database and nothing else."""
+    return Market(Settings(home=shortcast_home))
+
+
+@pytest.fixture
+def market(bare_market: Market) -> Market:
+    """An installation with a warehouse, a champion and two runs."""
+    make_warehouse(bare_market.settings.warehouse)
+    make_bundle(bare_market.settings.champion)
+    bare_market.add_run(date(2022, 4, 1), dict.fromkeys(NAMES, 0.01), ())
+    bare_market.add_run(date(2022, 5, 1))
+    return bare_market
+
+
+@pytest.fixture
+def read_evidence(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, date]]:
+    """Stand in for the panel's evidence, and note what was asked for."""
+    asked: list[tuple[str, date]] = []
+
+    def evidence(
+        connection: duckdb.DuckDBPyConnection, drug_id: str, as_of: date
+    ) -> list[dict[str, object]]:
+        connection.execute("SELECT * FROM drugs").fetchall()
+        asked.append((drug_id, as_of))
+        return [dict(row) for row in EVIDENCE]
+
+    monkeypatch.setattr(panel, "evidence", evidence)
+    return asked
+
+
+@pytest.fixture
+def app(market: Market, read_evidence: list[tuple[str, date]]) -> FastAPI:
+    """The application on the made-up market."""
+    return create_app(market.settings)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    """A client of the application; a defect is answered, not raised."""
+    with TestClient(app, raise_server_exceptions=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client_of() -> Iterator[Callable[[Market], TestClient]]:
+    """Make clients of other markets, closed at the end."""
+    opened: list[TestClient] = []
+
+    def make(market: Market) -> TestClient:
+        client = TestClient(create_app(market.settings), raise_server_exceptions=False)
+        opened.append(client.__enter__())
+        return opened[-1]
+
+    yield make
+    for client in opened:
+        client.__exit__(None, None, None)
