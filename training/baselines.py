@@ -1,0 +1,212 @@
+"""What a model has to beat: prevalence, past listings, a points rule, logistic regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from shortcast.training.calibration import FloatArray, logistic_line, logit
+from shortcast.training.estimator import RiskModel
+
+#: The feature that counts a drug's earlier shortages.
+PAST_LISTINGS = "listings_before"
+
+
+class Prevalence(RiskModel):
+    """The rate of onsets in training, for every drug alike.
+
+    Attributes
+    ----------
+    rate_ : float
+        The rate, smoothed by half an event so that it is never 0.
+    """
+
+    recalibrate = False
+
+    def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
+        """Count. See `RiskModel.fit`."""
+        self.rate_ = (float(y.sum()) + 0.5) / (len(y) + 1.0)
+        return self
+
+    def decision_function(self, X: pd.DataFrame) -> FloatArray:
+        """Return the same log-odds for every row. See `RiskModel.decision_function`."""
+        return np.full(len(X), float(logit(np.array(self.rate_))))
+
+
+class _OneNumber(RiskModel):
+    """A logistic line on one number for each row, in which more is never less risk."""
+
+    recalibrate = False
+
+    def number(self, X: pd.DataFrame) -> FloatArray:
+        """Return the number that rows are ranked by."""
+        raise NotImplementedError
+
+    def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
+        """Fit the line from the number to the risk. See `RiskModel.fit`.
+
+        The order of the rows is the number's own, whatever the fit: a slope that training
+        would make flat or falling is held at a small positive value.
+        """
+        x = self.number(X)
+        if not 0 < float(y.sum()) < len(y) or x.std() == 0.0:
+            self.slope_, self.intercept_ = 0.0, Prevalence().fit(X, y).decision_function(X[:1])[0]
+            return self
+        self.slope_, self.intercept_ = logistic_line(x, y)
+        if self.slope_ <= 1e-3:
+            self.slope_, self.intercept_ = 1e-3, float(logit(np.array(y.mean())))
+        return self
+
+    def decision_function(self, X: pd.DataFrame) -> FloatArray:
+        """Return the line's log-odds. See `RiskModel.decision_function`."""
+        return self.slope_ * self.number(X) + self.intercept_
+
+
+class PastListings(_OneNumber):
+    """The count of a drug's past shortages: the strongest single signal there is."""
+
+    def number(self, X: pd.DataFrame) -> FloatArray:
+        """Return the count; a drug without records counts 0."""
+        return np.nan_to_num(X[PAST_LISTINGS].to_numpy(dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the points rule.
+
+    Attributes
+    ----------
+    feature : str
+        Feature that it looks at; a rule whose feature the panel lacks is skipped.
+    test : {'at least', 'at most', 'is'}
+        How the value is compared; a missing value earns no points.
+    value : float or str
+        What it is compared with; text for a category.
+    points : int
+        Points earned.
+    why : str
+        Where the rule comes from.
+    """
+
+    feature: str
+    test: Literal["at least", "at most", "is"]
+    value: float | str
+    points: int
+    why: str
+
+
+#: The points rule: what a pharmacist could add up on paper. The weights follow published
+#: associations, rounded to whole points; nothing in it was fitted to the shortage list here.
+RULES = (
+    Rule(PAST_LISTINGS, "at least", 1, 2, "earlier shortages: the strongest single signal"),
+    Rule(PAST_LISTINGS, "at least", 2, 1, "repeated shortages"),
+    Rule("form_group", "is", "injection", 2, "most US shortages are of sterile injectables"),
+    Rule("single_source", "at least", 1, 1, "nobody else can step in"),
+)
+
+
+class Points(_OneNumber):
+    """A sum of whole points.
+
+    Parameters
+    ----------
+    categories : mapping of str to sequence of str
+        Values of the categorical features, as the panel was encoded.
+    rules : sequence of Rule
+        The rules to add up.
+    """
+
+    def __init__(
+        self, categories: Mapping[str, Sequence[str]], rules: Sequence[Rule] = RULES
+    ) -> None:
+        self.categories = categories
+        self.rules = rules
+
+    def number(self, X: pd.DataFrame) -> FloatArray:
+        """Return the points of each row."""
+        total = np.zeros(len(X))
+        for rule in self.rules:
+            if rule.feature not in X.columns:
+                continue
+            column = X[rule.feature].to_numpy(dtype=np.float64)
+            # A comparison with NaN is False, so what is missing earns nothing.
+            if rule.test == "at least":
+                earned = column >= float(rule.value)
+            elif rule.test == "at most":
+                earned = column <= float(rule.value)
+            else:
+                known = list(self.categories.get(rule.feature, ()))
+                earned = column == (known.index(str(rule.value)) if rule.value in known else -1)
+            total += rule.points * earned
+        return total
+
+
+class Logistic(RiskModel):
+    """Logistic regression: numbers on a log scale, standardised, with missing indicators.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Columns to use; those that training never varies are dropped.
+    categories : mapping of str to sequence of str
+        Values of the categorical features among them; each becomes a 0/1 column.
+    strength : float
+        Inverse strength of the L2 penalty, as scikit-learn's ``C`` on the mean loss of
+        1,000 rows: it means the same however long the training period is.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[str],
+        categories: Mapping[str, Sequence[str]],
+        strength: float = 0.1,
+    ) -> None:
+        self.features = features
+        self.categories = categories
+        self.strength = strength
+
+    def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
+        """Fit by L-BFGS. See `RiskModel.fit`."""
+        numeric = [name for name in self.features if name not in self.categories]
+        values = _signed_log(X[numeric].to_numpy(dtype=np.float64))
+        known = ~np.isnan(values)
+        counts = np.maximum(known.sum(axis=0), 1)
+        filled = np.where(known, values, 0.0)
+        self.numeric_ = numeric
+        self.centre_ = filled.sum(axis=0) / counts
+        spread = np.sqrt((np.where(known, values - self.centre_, 0.0) ** 2).sum(axis=0) / counts)
+        self.varies_ = spread > 1e-9
+        self.spread_ = np.where(self.varies_, spread, 1.0)
+        gaps = 1.0 - known.mean(axis=0)
+        self.gappy_ = (gaps > 0.001) & (gaps < 0.999)
+        design = self._design(X)
+        scale = self.strength * 1000.0 / len(y)
+        self.model_ = LogisticRegression(C=scale, max_iter=500, tol=1e-6).fit(design, y)
+        return self
+
+    def decision_function(self, X: pd.DataFrame) -> FloatArray:
+        """Return the linear predictor. See `RiskModel.decision_function`."""
+        return np.asarray(self.model_.decision_function(self._design(X)), dtype=np.float64)
+
+    def _design(self, X: pd.DataFrame) -> FloatArray:
+        """Standardise; a missing value stands at the mean and has an indicator."""
+        values = _signed_log(X[self.numeric_].to_numpy(dtype=np.float64))
+        missing = np.isnan(values)
+        standard = np.where(missing, 0.0, (values - self.centre_) / self.spread_)
+        # Values far outside training would otherwise rule the sum.
+        parts = [np.clip(standard[:, self.varies_], -5.0, 5.0), missing[:, self.gappy_]]
+        for name in self.features:
+            if name in self.categories:
+                codes = X[name].to_numpy(dtype=np.float64)
+                parts.append(np.equal.outer(codes, np.arange(len(self.categories[name]))))
+        return np.column_stack(parts).astype(np.float64)
+
+
+def _signed_log(values: FloatArray) -> FloatArray:
+    """Compress counts and prices; the sign is kept."""
+    return np.sign(values) * np.log1p(np.abs(values))

@@ -1,0 +1,138 @@
+"""The model card that travels with every exported model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shortcast.training.bundle import Bundle
+
+_TEXT = """\
+# shortcast-risk, version {version}
+
+{simulated}For each drug (a set of active ingredients in a form group) that is not in shortage, the
+model estimates the probability that the FDA will list a **new** shortage of it within
+{horizons} months. It is made of boosted trees (LightGBM), one model a horizon, whose
+scores were recalibrated on a later slice of the training period.
+
+- trained at: {trained_at}, on the as-of dates {trained_from} to {trained_through}
+- shortage records up to: {records_end}; checksum of the records: `{records_checksum}`
+- code version: {code_version}; features: {features}
+
+## Meant for
+
+Looking early at the drugs that deserve it: a hospital pharmacist's watch list, a research
+baseline, a ranking that can be cited with its date and version.
+
+## Not meant for
+
+- **It is not a cause.** What raises a score is *associated with* shortages in public
+  records. Nothing here says why a shortage happens, or that any maker does anything wrong.
+- **It is not medical advice**, and no statement about the quality or safety of a product.
+- **It is never a reason to stockpile.** Buying ahead on an estimate makes shortages, and
+  takes medicines from patients who need them now. Most listed drugs never fall short.
+- It says nothing about drugs already in shortage, nor about any one hospital or wholesaler.
+
+## What the label is worth
+
+The label is an entry on the FDA's shortage list. The list is a judgement about the whole
+market: it opens late, closes when one or more makers cover demand, and leaves out local
+and short gaps. In 2023 the FDA counted 55 new shortages and 236 that were prevented, so a
+right alert may look false. Of FDA and ASHP reports, 13.7 % were followed by a fall in
+purchases of a third or more (JAMA Network Open 2024). Notices of discontinuation are no
+shortages and are not counted. Drugs never listed before are much harder to foresee than
+drugs listed before; the figures below are given for both.
+
+## What it was made from, and its limits
+
+Public records only: the FDA's lists of shortages, recalls, inspections, approvals and
+products, prices, and shortages abroad. No stock, no sales, no production figures.
+
+- On recalls the FDA says of its enforcement reports that a recall's status is not updated
+  after publication, and that the data should not be used to issue alerts to the public or
+  to track the life cycle of a recall. Here recalls are only one input to an estimate, as
+  they were published; nothing here is an alert about a recalled product.
+- There is no public map from a product to the plant that makes it. What is known of
+  inspections is known of a company of that name. The sign of the association between
+  inspection outcomes and shortages is disputed (GAO 2016; M&SOM 2025, 27:789).
+- Captures of the shortage list before 2020 are sparse; dates of ends are intervals.
+
+## How good it was
+
+{figures}
+"""
+
+_NO_FIGURES = (
+    "No backtest of these records was found when the model was trained. Run\n"
+    "`shortcast backtest` and `shortcast train` to know.\n"
+)
+
+_COLUMNS = (
+    "ROC AUC",
+    "AP over prevalence",
+    "precision at 50",
+    "events caught at 50",
+    "calibration slope",
+)
+
+
+def model_card(bundle: Bundle) -> str:
+    """Write the model card of a bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The model.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    *shorter, longest = bundle.horizons
+    simulated = (
+        ""
+        if bundle.data == "real"
+        else "**Simulated data: nothing in this model says anything about real drugs.**\n\n"
+    )
+    return _TEXT.format(
+        version=bundle.version or "(not registered)",
+        simulated=simulated,
+        horizons=f"{', '.join(map(str, shorter))} and {longest}" if shorter else longest,
+        trained_at=bundle.trained_at,
+        trained_from=bundle.trained_from,
+        trained_through=bundle.trained_through,
+        records_end=bundle.records_end,
+        records_checksum=bundle.records_checksum,
+        code_version=bundle.code_version,
+        features=len(bundle.features),
+        figures=_figures(bundle.metrics),
+    )
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    """Tabulate the backtest: every model, every horizon."""
+    if not metrics:
+        return _NO_FIGURES
+    lines = [
+        f"Walk forward over as-of dates {metrics['from']} to {metrics['to']}: at each date only",
+        "what was known then, trained only on outcomes that had matured by then.\n",
+    ]
+    for horizon, found in metrics["horizons"].items():
+        rows, positives, onsets = found["rows"], found["positives"], found["events_at_risk"]
+        lines += [
+            f"\n**{horizon} months**: {rows} drug-months, {positives} of them before an onset",
+            f"(prevalence {found['prevalence']:.4f}), {onsets} onsets.\n",
+            f"| model | {' | '.join(_COLUMNS)} |",
+            "| --- |" + " --- |" * len(_COLUMNS),
+        ]
+        for name, model in found["models"].items():
+            cells = (
+                model["roc_auc"],
+                model["ap_over_prevalence"],
+                model["precision_at_50"],
+                model["events_at_50"]["recall"],
+                model["calibration_slope"],
+            )
+            texts = ("-" if cell is None else f"{cell:.3f}" for cell in cells)
+            lines.append(f"| {name} | {' | '.join(texts)} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,91 @@
+"""What every risk model offers: ``fit``, ``decision_function`` (log-odds), ``predict_proba``."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from shortcast.training.calibration import FloatArray, sigmoid
+
+
+class RiskModel(ClassifierMixin, BaseEstimator):
+    """A classifier of drug-months whose natural scale is log-odds.
+
+    Subclasses take the encoded panel of `~shortcast.training.matrix.encode`: one float32
+    column a feature, NaN where a value is missing.
+
+    Attributes
+    ----------
+    recalibrate : bool
+        Whether the scores are recalibrated on a later slice. Models with one or two
+        parameters are calibrated by their own fit.
+    classes_ : ndarray of shape (2,)
+        False and True.
+    """
+
+    recalibrate: bool = True
+    classes_ = np.array([False, True])
+
+    def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
+        """Fit on rows with known labels.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (rows, features)
+            Encoded features.
+        y : ndarray of shape (rows,)
+            0 or 1.
+
+        Returns
+        -------
+        RiskModel
+            Itself.
+        """
+        raise NotImplementedError
+
+    def decision_function(self, X: pd.DataFrame) -> FloatArray:
+        """Return log-odds.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (rows, features)
+            Encoded features.
+
+        Returns
+        -------
+        ndarray of shape (rows,)
+        """
+        raise NotImplementedError
+
+    def predict_proba(self, X: pd.DataFrame) -> FloatArray:
+        """Return the probabilities of no onset and of onset.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (rows, features)
+            Encoded features.
+
+        Returns
+        -------
+        ndarray of shape (rows, 2)
+        """
+        risk = sigmoid(self.decision_function(X))
+        return np.column_stack([1.0 - risk, risk])
+
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """Return whether onset is likelier than not.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (rows, features)
+            Encoded features.
+
+        Returns
+        -------
+        ndarray of shape (rows,)
+            Booleans.
+        """
+        return self.decision_function(X) > 0.0

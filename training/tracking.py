@@ -1,0 +1,331 @@
+"""MLflow: runs, the reliability figure, the registered model. Imported only where needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import lightgbm
+import numpy as np
+import pandas as pd
+
+from shortcast.errors import ShortcastError
+from shortcast.settings import settings
+from shortcast.training.bundle import Bundle
+from shortcast.training.card import model_card
+from shortcast.training.figure import draw_reliability
+
+# Nothing leaves the machine unasked. MLflow reads these when it is imported.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+with warnings.catch_warnings():
+    # MLflow warns of its own type hints while it is being imported.
+    warnings.simplefilter("ignore")
+    import mlflow
+    import mlflow.lightgbm
+    import mlflow.pyfunc
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+if TYPE_CHECKING:
+    from shortcast.training.backtest import Backtest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Name of the registered model.
+REGISTERED = "shortcast-risk"
+#: Alias of the version that the service answers with.
+ALIAS = "champion"
+#: Experiments by what they hold.
+BACKTESTS, TRAININGS = "shortcast-backtest", "shortcast-train"
+#: What MLflow would install to load a model; named, so that it need not guess for a minute.
+REQUIREMENTS = [f"{package.__name__}=={package.__version__}" for package in (lightgbm, np, pd)]
+
+
+def _quietly(function: Callable[P, R]) -> Callable[P, R]:
+    """Silence the deprecation warnings that MLflow's own code draws from its libraries."""
+
+    @wraps(function)
+    def quiet(*args: P.args, **kwargs: P.kwargs) -> R:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*args, **kwargs)
+
+    return quiet
+
+
+def client() -> MlflowClient:
+    """Connect to the tracking store that the settings name.
+
+    Returns
+    -------
+    MlflowClient
+
+    Raises
+    ------
+    ShortcastError
+        If the store cannot be reached or opened.
+    """
+    uri = settings().tracking_uri
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    # They log every migration of a new store and every model registered; we say it ourselves.
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    try:
+        found = MlflowClient()
+        found.search_experiments(max_results=1)
+    except MlflowException as error:
+        raise ShortcastError(
+            f"The MLflow store {uri} cannot be opened ({error.message}); "
+            "check SHORTCAST_MLFLOW_TRACKING_URI, or start the tracking server."
+        ) from error
+    return found
+
+
+@contextmanager
+def run(experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[mlflow.ActiveRun]:
+    """Open a run of an experiment, which is made if it does not exist.
+
+    Parameters
+    ----------
+    experiment, name : str
+        Of the run.
+    tags : mapping of str to str
+        Tags of the run.
+
+    Yields
+    ------
+    ActiveRun
+    """
+    store = client()
+    found = store.get_experiment_by_name(experiment)
+    if found is None:
+        embedded = settings().tracking_uri.startswith("sqlite:")
+        place = (settings().artifacts / experiment).resolve().as_uri() if embedded else None
+        identity = store.create_experiment(experiment, artifact_location=place)
+    else:
+        identity = found.experiment_id
+    with mlflow.start_run(experiment_id=identity, run_name=name, tags=dict(tags)) as active:
+        yield active
+
+
+@_quietly
+def log_backtest(result: Backtest) -> str:
+    """Log a backtest: protocol, figures, reliability, checksums of the records.
+
+    Parameters
+    ----------
+    result : Backtest
+        What `~shortcast.training.backtest.run_backtest` found.
+
+    Returns
+    -------
+    str
+        Identifier of the run.
+    """
+    manifest, metrics = result.manifest, result.metrics
+    protocol = metrics["protocol"]
+    with run(
+        BACKTESTS,
+        f"backtest {protocol['from']} to {protocol['to']}",
+        {
+            "data": metrics["data"],
+            "code_version": manifest["code_version"],
+            "records_checksum": manifest["records_checksum"],
+        },
+    ) as active:
+        mlflow.log_params({key: str(value) for key, value in protocol.items()})
+        mlflow.log_params(
+            {f"lightgbm.{k}": str(v) for k, v in manifest["parameters"]["lightgbm"].items()}
+        )
+        mlflow.log_metrics(flat_metrics(metrics))
+        mlflow.log_dict(manifest["records"], "records.json")
+        for name in ("metrics.json", "manifest.json"):
+            mlflow.log_artifact(str(result.out / name))
+        with tempfile.TemporaryDirectory() as folder:
+            picture = Path(folder) / "reliability.png"
+            draw_reliability(result.forecasts, metrics, picture)
+            mlflow.log_artifact(str(picture))
+    return active.info.run_id
+
+
+def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Flatten ``metrics.json`` to names such as ``lightgbm/6/roc_auc``.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As in ``metrics.json``.
+
+    Returns
+    -------
+    dict of str to float
+        Figures of all rows (not of the strata); undefined ones are left out.
+    """
+    found = {}
+    for horizon, entry in metrics["horizons"].items():
+        for model, figures in entry["models"].items():
+            for key, value in figures.items():
+                if isinstance(value, int | float):
+                    found[f"{model}/{horizon}/{key}"] = float(value)
+                elif key.startswith("events_at_") and value["recall"] is not None:
+                    found[f"{model}/{horizon}/{key}"] = float(value["recall"])
+    return found
+
+
+@_quietly
+def latest_backtest(records_checksum: str) -> dict[str, Any]:
+    """Find the latest tracked backtest of the same records.
+
+    Parameters
+    ----------
+    records_checksum : str
+        Checksum of the records.
+
+    Returns
+    -------
+    dict
+        Its ``metrics.json``; empty if there is none.
+    """
+    store = client()
+    experiment = store.get_experiment_by_name(BACKTESTS)
+    if experiment is None:
+        return {}
+    runs = store.search_runs(
+        [experiment.experiment_id],
+        f"tags.records_checksum = '{records_checksum}' AND attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    if not runs:
+        return {}
+    return mlflow.artifacts.load_dict(f"runs:/{runs[0].info.run_id}/metrics.json")
+
+
+@_quietly
+def log_training(bundle: Bundle, parameters: Mapping[str, Any]) -> tuple[str, str]:
+    """Log a trained model and register it.
+
+    Each Booster is logged in LightGBM's own format; what is registered is the whole
+    bundle, so that ``models:/shortcast-risk@champion`` is what the service answers with.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The model.
+    parameters : mapping of str to object
+        Parameters of its training.
+
+    Returns
+    -------
+    run_id, version : str
+        Of the run and of the registered model.
+    """
+    tags = {
+        "data": bundle.data,
+        "code_version": bundle.code_version,
+        "records_checksum": bundle.records_checksum,
+    }
+    with run(TRAININGS, f"train to {bundle.trained_through}", tags) as active:
+        mlflow.log_params({key: str(value) for key, value in parameters.items()})
+        if bundle.metrics:
+            mlflow.log_metrics(flat_metrics(bundle.metrics))
+        for horizon in bundle.horizons:
+            mlflow.lightgbm.log_model(
+                bundle.booster(horizon),
+                name=f"booster-{horizon}-months",
+                pip_requirements=REQUIREMENTS,
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "bundle"
+            bundle.save(place)
+            (place / "MODEL_CARD.md").write_text(model_card(bundle), encoding="utf-8")
+            logged = mlflow.pyfunc.log_model(
+                name="bundle",
+                loader_module="shortcast.training.registered",
+                data_path=str(place),
+                pip_requirements=REQUIREMENTS,
+                registered_model_name=REGISTERED,
+            )
+    return active.info.run_id, str(logged.registered_model_version)
+
+
+@_quietly
+def download_bundle(version: str, folder: Path) -> Bundle:
+    """Fetch the bundle of a registered version.
+
+    Parameters
+    ----------
+    version : str
+        Version of the registered model.
+    folder : Path
+        Empty folder to download into.
+
+    Returns
+    -------
+    Bundle
+        Without its version, which is not known when a model is logged.
+
+    Raises
+    ------
+    ShortcastError
+        If there is no such version.
+    """
+    client()
+    try:
+        place = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"models:/{REGISTERED}/{version}", dst_path=str(folder)
+        )
+    except MlflowException as error:
+        raise ShortcastError(
+            f"There is no version {version} of {REGISTERED} ({error.message}); "
+            "run `shortcast train` first."
+        ) from error
+    found = sorted(Path(place).rglob("bundle.json"))
+    if not found:
+        raise ShortcastError(f"Version {version} of {REGISTERED} holds no bundle; train again.")
+    return Bundle.load(found[0].parent)
+
+
+@_quietly
+def latest_version() -> str:
+    """Return the newest version of the registered model.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ShortcastError
+        If no model was ever registered.
+    """
+    versions = client().search_model_versions(f"name = '{REGISTERED}'")
+    if not versions:
+        raise ShortcastError("No model has been trained yet; run `shortcast train` first.")
+    return str(max(int(version.version) for version in versions))
+
+
+@_quietly
+def set_champion(version: str) -> None:
+    """Move the alias ``champion`` to a version.
+
+    Parameters
+    ----------
+    version : str
+        Version of the registered model.
+    """
+    client().set_registered_model_alias(REGISTERED, ALIAS, version)

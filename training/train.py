@@ -1,0 +1,223 @@
+"""Fit the model that is served, on every label that has matured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+import shortcast
+from shortcast.features.groups import registry
+from shortcast.features.groups.contract import Group
+from shortcast.settings import settings
+from shortcast.training.backtest import spells_known
+from shortcast.training.bundle import Bundle, BundleFeature
+from shortcast.training.fitting import fit, training_rows
+from shortcast.training.matrix import categories_of, encode, require_columns
+from shortcast.training.models import CHAMPION, BoostedTrees, standing_models
+from shortcast.training.outcomes import HORIZONS, as_days, onset_labels
+from shortcast.training.splits import training_fold
+
+
+class Trained(NamedTuple):
+    """Where a trained model is to be found.
+
+    Attributes
+    ----------
+    run_id : str
+        Identifier of the MLflow run.
+    version : str
+        Version of the registered model.
+    """
+
+    run_id: str
+    version: str
+
+
+def train(
+    panel: pd.DataFrame | Path,
+    spells: pd.DataFrame,
+    records_end: date,
+    *,
+    horizons: Sequence[int] = HORIZONS,
+    calibration_months: int = 12,
+    seed: int = 0,
+    groups: Mapping[str, Group] | None = None,
+    records_checksum: str = "",
+    data: str = "real",
+    code_version: str = shortcast.__version__,
+    metrics: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Trained:
+    """Train the champion model, log it to MLflow and register it.
+
+    Parameters
+    ----------
+    panel : DataFrame or Path
+        The drug-month table or its Parquet file.
+    spells : DataFrame
+        ``drug_id``, ``onset_date`` and, if the records tell, ``known_from``.
+    records_end : date
+        Last day that the shortage records reach.
+    horizons : sequence of int
+        Months, ascending.
+    calibration_months : int
+        Length of the calibration slice.
+    seed : int
+        Seed of the trees.
+    groups : mapping of str to Group, optional
+        Feature groups; those of the registry by default.
+    records_checksum, data, code_version : str
+        What the model is made from and by.
+    metrics : mapping, optional
+        ``metrics.json`` of a backtest of these records; the latest tracked one by default.
+    progress : callable
+        Told what is being done.
+
+    Returns
+    -------
+    Trained
+        Run and version.
+
+    Raises
+    ------
+    ShortcastError
+        If the panel lacks columns or is too short.
+    """
+    # Heavy, and not needed to fit.
+    from shortcast.training import tracking
+
+    if isinstance(panel, Path):
+        panel = pd.read_parquet(panel)
+    if metrics is None:
+        metrics = tracking.latest_backtest(records_checksum)
+    bundle = fit_bundle(
+        panel,
+        spells,
+        records_end,
+        horizons=horizons,
+        calibration_months=calibration_months,
+        seed=seed,
+        groups=registry() if groups is None else groups,
+        records_checksum=records_checksum,
+        data=data,
+        code_version=code_version,
+        metrics=summary(metrics),
+        progress=progress,
+    )
+    progress("Logging to MLflow")
+    parameters = {
+        "seed": seed,
+        "calibration_months": calibration_months,
+        "horizons": list(horizons),
+        "records_end": records_end,
+        **BoostedTrees([]).settings(),
+    }
+    return Trained(*tracking.log_training(bundle, parameters))
+
+
+def fit_bundle(
+    panel: pd.DataFrame,
+    spells: pd.DataFrame,
+    records_end: date,
+    *,
+    horizons: Sequence[int],
+    calibration_months: int,
+    seed: int,
+    groups: Mapping[str, Group],
+    records_checksum: str,
+    data: str,
+    code_version: str,
+    metrics: Mapping[str, Any],
+    progress: Callable[[str], None] = lambda message: None,
+) -> Bundle:
+    """Fit the champion model at every horizon; the parameters are those of `train`.
+
+    Returns
+    -------
+    Bundle
+        Without a version.
+    """
+    catalogue = {f.name: f for group in groups.values() for f in group.features}
+    require_columns(panel, ("drug_id", "as_of", "at_risk", *catalogue), "panel")
+    # The last retraining that the records allow; onsets of the begun month do not count yet.
+    retrain = records_end.replace(day=1)
+    as_of = as_days(panel["as_of"])
+    panel = panel[(as_of < pd.Timestamp(retrain)).to_numpy()].reset_index(drop=True)
+    as_of = as_days(panel["as_of"])
+    categories = categories_of(panel, catalogue.values())
+    X = encode(panel, list(catalogue), categories)
+    factory = standing_models(groups, categories, seed, settings().threads)[CHAMPION]
+    labels = onset_labels(panel, spells_known(spells, retrain), retrain, horizons)
+    models, platt = {}, {}
+    trained_through = date.min
+    for horizon in horizons:
+        progress(f"Training for {horizon} months")
+        fold = training_fold(
+            as_of.min().date(), retrain, horizon, calibration_months=calibration_months
+        )
+        fitted = fit(factory, training_rows(X, as_of, labels[f"onset_{horizon}"], fold), horizon)
+        assert isinstance(fitted.model, BoostedTrees)
+        models[horizon] = fitted.model.booster_.model_to_string()
+        platt[horizon] = fitted.platt
+        trained_through = max(trained_through, fold.train_through)
+    group_of = {f.name: name for name, group in groups.items() for f in group.features}
+    return Bundle(
+        name=CHAMPION,
+        version="",
+        data=data,
+        horizons=tuple(horizons),
+        catalogue=tuple(
+            BundleFeature(f.name, f.label, group_of[f.name]) for f in catalogue.values()
+        ),
+        groups={name: group.title for name, group in groups.items()},
+        categories=categories,
+        platt=platt,
+        models=models,
+        trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        trained_from=as_of.min().date(),
+        trained_through=trained_through,
+        records_end=records_end,
+        records_checksum=records_checksum,
+        code_version=code_version,
+        metrics=dict(metrics),
+    )
+
+
+def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of ``metrics.json`` what a reader of the model needs.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As in ``metrics.json``, or empty.
+
+    Returns
+    -------
+    dict
+        ``from``, ``to`` and ``horizons``, each with its counts and, for every model, the
+        figures without intervals and comparisons; empty if nothing was given.
+    """
+    if not metrics:
+        return {}
+    return {
+        "from": metrics["protocol"]["from"],
+        "to": metrics["protocol"]["to"],
+        "horizons": {
+            horizon: {
+                **{key: value for key, value in found.items() if key != "models"},
+                "models": {
+                    name: {
+                        key: value
+                        for key, value in figures.items()
+                        if key != "versus" and not key.endswith("_interval")
+                    }
+                    for name, figures in found["models"].items()
+                },
+            }
+            for horizon, found in metrics["horizons"].items()
+        },
+    }
