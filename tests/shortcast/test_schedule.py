@@ -1,0 +1,401 @@
+"""The schedule over simulated days: order, retries, downtime, a kill and a second start."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time as wall
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from shortcast.errors import ShortcastError
+from shortcast.monitoring.job_runs import JobRun, JobTakenError, list_job_runs, mark_killed, record
+from shortcast.schedule import (
+    RETRY_AFTER,
+    TIMETABLE,
+    Entry,
+    Jobs,
+    ScheduleError,
+    SimulatedClock,
+    SystemClock,
+    agenda,
+    day_of,
+    run_job,
+    run_schedule,
+    simulate_days,
+)
+from shortcast.settings import Settings
+
+NAMES = ("import", "build", "score", "alerts", "monitor")
+START = date(2022, 9, 1)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the jobs of these tests return."""
+
+    rows: int = 1
+    inputs: dict[str, Any] = field(default_factory=dict)
+    message: str = "done"
+
+
+def do_nothing(_: date) -> Done:
+    return Done()
+
+
+def jobs_with(**special: Callable[[date], Done]) -> Jobs:
+    """The five jobs, all of which succeed but for those named (import_ is import)."""
+    named = {name.rstrip("_"): job for name, job in special.items()}
+    return {name: named.get(name, do_nothing) for name in NAMES}
+
+
+@pytest.fixture
+def config(shortcast_home: Path) -> Settings:
+    return Settings(home=shortcast_home)
+
+
+def record_of(config: Settings) -> list[JobRun]:
+    return list_job_runs(10_000, config)[::-1]
+
+
+def moment(day: date, hour: int = 5, minute: int = 0) -> datetime:
+    return datetime.combine(day, time(hour, minute), UTC)
+
+
+def test_ten_days_run_each_job_once_a_day_in_order(config: Settings) -> None:
+    calls: list[tuple[str, date]] = []
+
+    def noting(name: str) -> Callable[[date], Done]:
+        def job(day: date) -> Done:
+            calls.append((name, day))
+            return Done(rows=7, inputs={"day": str(day)}, message=f"{name} did its work")
+
+        return job
+
+    simulate_days({name: noting(name) for name in NAMES}, START, 10, settings=config)
+
+    days = [START + timedelta(days=i) for i in range(10)]
+    assert calls == [(name, day) for day in days for name in NAMES]
+    runs = record_of(config)
+    assert [(run.job, run.day, run.outcome) for run in runs] == [
+        (name, day, "ok") for day in days for name in NAMES
+    ]
+    assert {run.due_at for run in runs} == {moment(day) for day in days}
+    assert (runs[0].rows, runs[0].inputs) == (7, {"day": "2022-09-01"})
+    assert runs[0].message == "import did its work"
+
+
+def test_running_the_same_days_again_does_nothing(config: Settings) -> None:
+    simulate_days(jobs_with(), START, 3, settings=config)
+    simulate_days(jobs_with(), START, 4, settings=config)
+    assert Counter((run.job, run.day) for run in record_of(config)) == {
+        (name, START + timedelta(days=i)): 1 for name in NAMES for i in range(4)
+    }
+
+
+def test_after_a_week_of_downtime_each_job_runs_once_for_the_present_day(
+    config: Settings,
+) -> None:
+    simulate_days(jobs_with(), START, 1, settings=config)
+    back = moment(START + timedelta(days=7), 13, 20)
+    run_schedule(jobs_with(), SimulatedClock(back), back + timedelta(hours=1), settings=config)
+    later = [run for run in record_of(config) if run.day > START]
+    assert [(run.job, run.day) for run in later] == [
+        (name, START + timedelta(days=7)) for name in NAMES
+    ]
+    assert {run.started_at for run in later} == {back}
+
+
+def test_before_the_day_begins_the_day_before_is_still_due() -> None:
+    assert day_of(moment(START, 4, 59)) == START - timedelta(days=1)
+    assert day_of(moment(START, 5, 0)) == START
+
+
+def test_a_failed_job_is_tried_again_after_a_rest_and_the_others_wait_for_it(
+    config: Settings,
+) -> None:
+    tries: list[date] = []
+
+    def build(day: date) -> Done:
+        tries.append(day)
+        if len(tries) == 1:
+            raise ShortcastError("The archive is empty; run 'shortcast import DIR' first.")
+        return Done()
+
+    simulate_days(jobs_with(build=build), START, 1, settings=config)
+
+    runs = record_of(config)
+    assert [(run.job, run.outcome) for run in runs] == [
+        ("import", "ok"),
+        ("build", "failed"),
+        ("build", "ok"),
+        ("score", "ok"),
+        ("alerts", "ok"),
+        ("monitor", "ok"),
+    ]
+    assert runs[1].message == "The archive is empty; run 'shortcast import DIR' first."
+    assert runs[2].started_at == moment(START) + RETRY_AFTER
+
+
+def test_a_job_that_keeps_failing_is_left_and_only_the_watch_still_runs(
+    config: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    def build(_: date) -> Done:
+        raise ValueError("no such column")
+
+    with caplog.at_level(logging.WARNING, logger="shortcast"):
+        simulate_days(jobs_with(build=build), START, 2, settings=config)
+
+    first = [run for run in record_of(config) if run.day == START]
+    assert [(run.job, run.outcome) for run in first] == [
+        ("import", "ok"),
+        ("build", "failed"),
+        ("build", "failed"),
+        ("build", "failed"),
+        ("monitor", "ok"),
+    ]
+    assert first[1].message == "ValueError: no such column"
+    # The next day begins afresh.
+    second = [run.job for run in record_of(config) if run.day > START]
+    assert Counter(second) == {"import": 1, "build": 3, "monitor": 1}
+    told = [r.getMessage() for r in caplog.records if "does not run" in r.getMessage()]
+    assert sum("score does not run for 2022-09-01" in line for line in told) == 1
+    assert sum("alerts does not run for 2022-09-02" in line for line in told) == 1
+
+
+def test_a_job_waits_for_its_own_time_of_the_day(config: Settings) -> None:
+    timetable = (
+        Entry("import", time(5, 0)),
+        Entry("build", time(7, 30), needs=("import",)),
+    )
+    simulate_days(jobs_with(), START, 2, timetable=timetable, settings=config)
+    assert [(run.job, run.started_at) for run in record_of(config)] == [
+        ("import", moment(START)),
+        ("build", moment(START, 7, 30)),
+        ("import", moment(START + timedelta(days=1))),
+        ("build", moment(START + timedelta(days=1), 7, 30)),
+    ]
+
+
+def test_a_job_that_runs_past_the_next_days_beginning_does_not_disturb_that_day(
+    config: Settings,
+) -> None:
+    clock = SimulatedClock(moment(START))
+
+    def build(day: date) -> Done:
+        if day == START:
+            clock.pass_until(moment(START + timedelta(days=1), 6))
+        return Done()
+
+    run_schedule(jobs_with(build=build), clock, moment(START + timedelta(days=2)), settings=config)
+    assert [(run.job, run.day.day) for run in record_of(config)] == [
+        ("import", 1),
+        ("build", 1),
+        *[(name, 2) for name in NAMES],
+    ]
+
+
+def test_a_run_by_hand_is_recorded_and_takes_no_turn_of_the_timetable(config: Settings) -> None:
+    result = run_job("build", START, jobs_with(), settings=config)
+    assert result.message == "done"
+    simulate_days(jobs_with(), START, 1, settings=config)
+    builds = [run for run in record_of(config) if run.job == "build"]
+    assert [(run.due_at, run.outcome) for run in builds] == [(None, "ok"), (moment(START), "ok")]
+
+
+def test_a_run_by_hand_that_fails_is_recorded_and_raises(config: Settings) -> None:
+    def score(_: date) -> Done:
+        raise ShortcastError("There is no champion; run 'shortcast promote'.")
+
+    with pytest.raises(ShortcastError, match="no champion"):
+        run_job("score", START, jobs_with(score=score), settings=config)
+    (run,) = record_of(config)
+    assert (run.outcome, run.message) == (
+        "failed",
+        "There is no champion; run 'shortcast promote'.",
+    )
+    assert run.ended_at is not None
+
+
+def test_an_unknown_job_is_refused_with_those_there_are(config: Settings) -> None:
+    with pytest.raises(ScheduleError, match="no job 'fetsch'; the jobs are import, build"):
+        run_job("fetsch", START, jobs_with(), settings=config)
+
+
+def test_a_timetable_with_a_job_that_is_not_there_does_not_start(config: Settings) -> None:
+    jobs = {name: do_nothing for name in NAMES if name != "alerts"}
+    with pytest.raises(ScheduleError, match="names the job 'alerts'"):
+        simulate_days(jobs, START, 1, settings=config)
+
+
+def test_no_days_at_all_are_refused(config: Settings) -> None:
+    with pytest.raises(ScheduleError, match="0 days cannot be run"):
+        simulate_days(jobs_with(), START, 0, settings=config)
+
+
+def test_a_second_schedule_does_not_start(config: Settings) -> None:
+    config.home.mkdir()
+    with (
+        FileLock(config.home / "schedule.lock"),
+        pytest.raises(ScheduleError, match="Another schedule is running"),
+    ):
+        simulate_days(jobs_with(), START, 1, settings=config)
+    simulate_days(jobs_with(), START, 1, settings=config)
+    assert len(record_of(config)) == len(NAMES)
+
+
+def test_a_schedule_on_another_machine_with_the_same_database_is_noticed(
+    config: Settings,
+) -> None:
+    elsewhere = ExitStack()
+
+    def import_(day: date) -> Done:
+        # Meanwhile, elsewhere, the build of the day begins.
+        elsewhere.enter_context(record("build", day, moment(day), settings=config))
+        return Done()
+
+    with elsewhere, pytest.raises(JobTakenError, match="build is already running or done"):
+        simulate_days(jobs_with(import_=import_), START, 1, settings=config)
+
+
+def test_a_defect_of_the_schedule_itself_is_not_swallowed(config: Settings) -> None:
+    class BrokenClock(SimulatedClock):
+        def pass_until(self, moment: datetime) -> timedelta:
+            raise RuntimeError("the clock broke")
+
+    with pytest.raises(RuntimeError, match="the clock broke"):
+        run_schedule(jobs_with(), BrokenClock(moment(START)), settings=config)
+
+
+def test_the_machines_clock_waits_until_the_moment_but_never_for_long() -> None:
+    clock = SystemClock()
+    now = clock.now()
+    assert now.tzinfo is not None
+    assert clock.pass_until(now - timedelta(hours=1)) == timedelta(0)
+    assert clock.pass_until(now + timedelta(days=1)) == SystemClock.LONGEST_WAIT
+
+
+def test_with_the_machines_clock_the_schedule_works_off_the_day_and_stops(
+    config: Settings,
+) -> None:
+    # Every line is due since midnight, so the present day is caught up with at once.
+    timetable = tuple(Entry(entry.job, time(0), entry.needs, entry.after) for entry in TIMETABLE)
+    clock = SystemClock()
+    run_schedule(
+        jobs_with(),
+        clock,
+        clock.now() + timedelta(seconds=2),
+        timetable=timetable,
+        settings=config,
+    )
+    runs = record_of(config)
+    assert [run.job for run in runs][: len(NAMES)] == list(NAMES)
+    assert {run.outcome for run in runs} == {"ok"}
+
+
+def test_a_killed_job_is_due_again_at_once_but_not_without_end() -> None:
+    def run(outcome: str) -> JobRun:
+        return JobRun(job="import", outcome=outcome, ended_at=moment(START))
+
+    now = moment(START, 5, 1)
+    again = agenda(now, [run("killed")], TIMETABLE)
+    assert again.due is not None
+    assert again.due.job == "import"
+    given_up = agenda(now, [run("killed")] * 3, TIMETABLE)
+    assert given_up.due is not None
+    assert given_up.due.job == "monitor"
+    assert given_up.blocked == ("build", "score", "alerts")
+    rests = agenda(now, [run("failed")], TIMETABLE)
+    assert rests.due is None
+    assert rests.wake_at == moment(START) + RETRY_AFTER
+
+
+KILLED = """
+import sys, time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from shortcast.schedule import simulate_days
+
+@dataclass
+class Done:
+    rows: int = 1
+    inputs: dict = field(default_factory=dict)
+    message: str = "done"
+
+marker = Path(sys.argv[1])
+
+def build(day):
+    if day == date(2022, 9, 4) and not marker.exists():
+        marker.touch()
+        time.sleep(600)
+    return Done()
+
+jobs = {name: lambda day: Done() for name in ("import", "build", "score", "alerts", "monitor")}
+jobs["build"] = build
+simulate_days(jobs, date(2022, 9, 1), 10)
+"""
+
+
+def test_a_kill_in_the_middle_is_recorded_and_its_job_run_again(
+    config: Settings, tmp_path: Path
+) -> None:
+    marker = tmp_path / "build-began"
+    command = [sys.executable, "-c", KILLED, str(marker)]
+    process = subprocess.Popen(command)
+    try:
+        while not marker.exists():
+            assert process.poll() is None, "the schedule ended before it could be killed"
+            wall.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    left = record_of(config)[-1]
+    assert (left.job, left.day, left.outcome) == ("build", date(2022, 9, 4), "running")
+
+    subprocess.run(command, check=True)
+
+    runs = record_of(config)
+    days = [START + timedelta(days=i) for i in range(10)]
+    assert Counter((run.job, run.day) for run in runs if run.outcome == "ok") == {
+        (name, day): 1 for name in NAMES for day in days
+    }
+    (killed,) = [run for run in runs if run.outcome != "ok"]
+    assert (killed.id, killed.outcome) == (left.id, "killed")
+    assert f"The process {process.pid} on" in killed.message
+    again = next(run for run in runs if run.id > killed.id)
+    assert (again.job, again.day, again.outcome) == ("build", date(2022, 9, 4), "ok")
+
+
+def test_a_run_by_hand_whose_process_died_is_marked_and_one_that_lives_is_not(
+    config: Settings,
+) -> None:
+    code = (
+        "import os; from datetime import date;"
+        "from shortcast.database import migrate; migrate();"
+        "from shortcast.monitoring.job_runs import record;"
+        "run = record('build', date(2022, 9, 1)); run.__enter__(); os._exit(1)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 1
+    with record("score", START, settings=config) as alive:
+        marked = mark_killed(datetime.now(UTC), settings=config)
+    assert [run.job for run in marked] == ["build"]
+    assert [(run.job, run.outcome) for run in record_of(config)] == [
+        ("build", "killed"),
+        ("score", "ok"),
+    ]
+    assert alive.run_id == record_of(config)[-1].id
+    assert record_of(config)[-1].pid == os.getpid()
