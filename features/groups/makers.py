@@ -1,0 +1,242 @@
+"""Makers: who holds marketed applications for the drug, who came and who left.
+
+A maker is the holder of an approved application that is marketed; labelers of the NDC
+directory include repackagers and are counted apart. Holders are companies, not plants.
+"""
+
+from __future__ import annotations
+
+from shortcast.features.asof import AsOf
+from shortcast.features.groups.contract import Feature, Group
+
+_NO_MARKETED = "no marketed application is known for this drug"
+_NO_HOLDER = "the holders of this drug's applications are not known"
+_NO_LISTING = "no listing in the NDC directory is known for this drug"
+
+#: Months over which entries and exits are counted.
+WINDOW_MONTHS = 24
+
+FEATURES = (
+    Feature("applications_marketed", "BIGINT", "approved applications on the market"),
+    Feature("holders", "BIGINT", "makers (holders of marketed applications)"),
+    Feature("generics_marketed", "BIGINT", "generic applications (ANDA) on the market"),
+    Feature("products_marketed", "BIGINT", "approved products (strengths) on the market"),
+    Feature("single_source", "BOOLEAN", "only one maker is on the market", missing=_NO_MARKETED),
+    Feature(
+        "holders_concentration",
+        "DOUBLE",
+        "concentration of products among makers (Herfindahl index, 1: one maker)",
+        missing=_NO_MARKETED,
+    ),
+    Feature("labelers", "BIGINT", "labelers in the NDC directory"),
+    Feature(
+        "is_repackager_only",
+        "BOOLEAN",
+        "every labeler in the directory is a firm without a marketed application of its own",
+        missing=f"{_NO_LISTING}, or holders are not yet known",
+    ),
+    Feature("entries_24m", "BIGINT", "applications first approved in the last 24 months"),
+    Feature(
+        "exits_24m",
+        "BIGINT",
+        "products that left the market in the last 24 months, as the product lists show",
+        missing="no newer product list became known in those months",
+    ),
+    Feature(
+        "discontinued_share",
+        "DOUBLE",
+        "share of its approved applications that are no longer marketed",
+        missing="no approved application is known for this drug",
+    ),
+    Feature(
+        "months_since_last_entry",
+        "DOUBLE",
+        "months since an application for this drug was first approved",
+        missing="no approval date is known for this drug",
+    ),
+    Feature(
+        "firm_drugs_max", "BIGINT", "drugs made by its largest maker (company)", missing=_NO_HOLDER
+    ),
+    Feature(
+        "firm_drugs_median",
+        "DOUBLE",
+        "drugs made by its makers (companies), median",
+        missing=_NO_HOLDER,
+    ),
+    Feature(
+        "firm_injections_max",
+        "BIGINT",
+        "injections made by its largest maker of injections (company)",
+        missing=_NO_HOLDER,
+    ),
+)
+
+
+def query(view: AsOf) -> str:
+    """Return the makers of each drug, their number, concentration and turnover, as known.
+
+    Parameters
+    ----------
+    view : AsOf
+        The view; `shortcast.features.panel.prepare` has made its tables.
+
+    Returns
+    -------
+    str
+        SQL with ``drug_id``, ``as_of`` and the features; months are days / 30.4375.
+
+    Notes
+    -----
+    An exit is a product that the lists known 24 months before showed on prescription and
+    those known at the date do not; it is known no earlier than the first list that shows it.
+    """
+    then = view.known(
+        "drug_products",
+        columns="f.drug_id, f.application_no, f.product_no, f.status, f.withdrawn, "
+        "f.observed_at, f.known_from, f.source, f.occurrence",
+        months_ago=WINDOW_MONTHS,
+    )
+    newest_now = view.known("drug_products", columns="f.observed_at")
+    newest_then = view.known("drug_products", columns="f.observed_at", months_ago=WINDOW_MONTHS)
+    listings = view.known("drug_ndcs", "NOT f.withdrawn", "f.drug_id, f.firm_id")
+    return f"""
+    WITH by_holder AS (
+        SELECT as_of, drug_id, holder, count(*) AS products
+        FROM market_products
+        WHERE is_marketed
+        GROUP BY as_of, drug_id, holder
+    ),
+    held AS (
+        SELECT as_of, drug_id, count(*) AS holders,
+               round(sum(products * products) / power(sum(products), 2), 6) AS concentration
+        FROM by_holder
+        GROUP BY as_of, drug_id
+    ),
+    applications AS (
+        SELECT as_of, drug_id, application_no, bool_or(is_marketed) AS is_marketed,
+               count_if(is_marketed) AS products, min(approval_date) AS approved_on,
+               bool_or(is_marketed AND application_type = 'ANDA') AS is_generic
+        FROM market_products
+        GROUP BY as_of, drug_id, application_no
+    ),
+    counted AS (
+        SELECT as_of, drug_id, count_if(is_marketed) AS applications_marketed,
+               count_if(is_generic) AS generics_marketed,
+               sum(products) AS products_marketed,
+               count_if(approved_on >= as_of - INTERVAL {WINDOW_MONTHS} MONTH) AS entries,
+               round(1 - count_if(is_marketed) / count(*), 6) AS discontinued_share,
+               max(approved_on) AS last_entry
+        FROM applications
+        GROUP BY as_of, drug_id
+    ),
+    compared AS (
+        SELECT as_of
+        FROM (SELECT as_of, max(observed_at) AS newest FROM {newest_now} GROUP BY as_of) AS n
+        JOIN (SELECT as_of, max(observed_at) AS newest FROM {newest_then} GROUP BY as_of) AS t
+          USING (as_of)
+        WHERE n.newest > t.newest
+    ),
+    marketed_then AS (
+        SELECT as_of, drug_id, application_no, product_no
+        FROM {then}
+        QUALIFY row_number() OVER (
+                    PARTITION BY as_of, application_no, product_no, drug_id
+                    ORDER BY observed_at DESC, known_from DESC, source, occurrence) = 1
+            AND status = 'prescription' AND NOT withdrawn
+    ),
+    left_since AS (
+        SELECT as_of, t.drug_id, count(DISTINCT (application_no, product_no)) AS exits
+        FROM marketed_then AS t
+        ANTI JOIN (SELECT * FROM market_products WHERE is_marketed) AS m
+            USING (as_of, application_no, product_no)
+        GROUP BY as_of, t.drug_id
+    ),
+    portfolios AS (
+        SELECT m.as_of, m.firm_id, count(*) AS drugs,
+               count_if(d.form_group = 'injection') AS injections
+        FROM market_makers AS m
+        JOIN drugs AS d USING (drug_id)
+        GROUP BY m.as_of, m.firm_id
+    ),
+    firms AS (
+        SELECT m.as_of, m.drug_id, max(p.drugs) AS drugs_max, median(p.drugs) AS drugs_median,
+               max(p.injections) AS injections_max
+        FROM market_makers AS m
+        JOIN portfolios AS p USING (as_of, firm_id)
+        GROUP BY m.as_of, m.drug_id
+    ),
+    holders_known AS (
+        SELECT DISTINCT as_of FROM market_makers
+    ),
+    labeled AS (
+        SELECT l.as_of, l.drug_id, count(DISTINCT l.firm_id) AS labelers,
+               bool_and(p.firm_id IS NULL) AS only_repackagers
+        FROM (SELECT DISTINCT as_of, drug_id, firm_id FROM {listings}) AS l
+        LEFT JOIN portfolios AS p USING (as_of, firm_id)
+        GROUP BY l.as_of, l.drug_id
+    )
+    SELECT p.as_of, p.drug_id,
+           coalesce(c.applications_marketed, 0) AS applications_marketed,
+           coalesce(h.holders, 0) AS holders,
+           coalesce(c.generics_marketed, 0) AS generics_marketed,
+           coalesce(c.products_marketed, 0) AS products_marketed,
+           h.holders = 1 AS single_source,
+           h.concentration AS holders_concentration,
+           coalesce(l.labelers, 0) AS labelers,
+           CASE WHEN k.as_of IS NOT NULL THEN l.only_repackagers END AS is_repackager_only,
+           coalesce(c.entries, 0) AS entries_24m,
+           CASE WHEN n.as_of IS NOT NULL THEN coalesce(x.exits, 0) END AS exits_24m,
+           c.discontinued_share,
+           round((p.as_of - c.last_entry) / 30.4375, 2) AS months_since_last_entry,
+           f.drugs_max AS firm_drugs_max,
+           f.drugs_median AS firm_drugs_median,
+           f.injections_max AS firm_injections_max
+    FROM panel_drugs AS p
+    LEFT JOIN counted AS c USING (as_of, drug_id)
+    LEFT JOIN held AS h USING (as_of, drug_id)
+    LEFT JOIN labeled AS l USING (as_of, drug_id)
+    LEFT JOIN left_since AS x USING (as_of, drug_id)
+    LEFT JOIN firms AS f USING (as_of, drug_id)
+    LEFT JOIN compared AS n USING (as_of)
+    LEFT JOIN holders_known AS k USING (as_of)
+    """
+
+
+def evidence(view: AsOf) -> str:
+    """Return the approved products of each drug and their state, as the lists show them.
+
+    Parameters
+    ----------
+    view : AsOf
+        The view.
+
+    Returns
+    -------
+    str
+        SQL with the columns of `shortcast.features.groups.contract.Group.evidence`.
+    """
+    products = view.known("drug_products")
+    approvals = view.known("drug_approvals", "f.approval_date >= d.as_of - INTERVAL 24 MONTH")
+    return f"""
+    SELECT drug_id, as_of, event_date, known_from,
+           concat_ws(' ', application_type, application_no || ',', holder || ',', trade_name,
+                     strength || ':', CASE WHEN withdrawn THEN 'no longer in the list'
+                                           ELSE status END) AS summary,
+           source, source_file, source_row
+    FROM {products}
+    UNION ALL
+    SELECT drug_id, as_of, approval_date, known_from,
+           concat_ws(' ', application_type, application_no, 'approved'),
+           source, source_file, source_row
+    FROM {approvals}
+    """
+
+
+GROUP = Group(
+    name="makers",
+    title="Makers",
+    features=FEATURES,
+    query=query,
+    defaults={},
+    evidence=evidence,
+)
