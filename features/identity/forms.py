@@ -54,7 +54,7 @@ _LIQUID_FORM = re.compile(
     r"solution|suspension|syrup|elixir|liquid|emulsion|concentrate|drops|tincture|\boil\b|rinse"
     r"|mouthwash|soln|susp\b|sirop|extract"
 )
-_OPHTHALMIC = re.compile(r"ophth|\beye\b|conjunctiv|intraocular|contact lens|intracameral")
+_OPHTHALMIC = re.compile(r"ophth|\bopth|\beye\b|conjunctiv|intraocular|contact lens|intracameral")
 _INHALED = re.compile(
     r"inhal|respirat|nebuli[sz]|\baerosol, metered\b|\bdry powder inhaler|evohaler|accuhaler"
     r"|turbuhaler|breezhaler|handihaler|\bhfa\b|\bgas\b"
@@ -131,7 +131,7 @@ def _form_by_route(form: str, path: str) -> str | None:
 
 
 _NOT_THIS_WAY = re.compile(r"\bnot (?:for|to be)\b[^,;.()]*")
-_INJECTED = re.compile(r"inject|\binj\b")
+_INJECTED = re.compile(r"inject|\binj\b|intravenous|intramuscular|subcutaneous (?:use|admin)")
 _BY_EITHER_END = re.compile(r"oral or rectal|oral topical solution|oral solution[ ,]+rectal")
 _SPRAYED_IN_MOUTH = re.compile(r"oral (?:spray|gel|paste|rinse)|mouthwash|buccal system")
 _SWALLOWED = re.compile(r"tablet|capsul|caplet")

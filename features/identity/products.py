@@ -22,7 +22,7 @@ _SEGMENTED = re.compile(r"(\d{4,6})-+(\d{3,4})(?:-+(\d{1,2}))?")
 # In running text a code without a package looks like a ZIP code, so it must follow "NDC".
 _IN_TEXT = re.compile(
     r"(?<![\d-])(\d{4,6})\s?-{1,2}\s?(\d{3,4})\s?-{1,2}\s?(\d{1,2})(?![\d-])"
-    r"|(?<!/)\bNDCs?\s*(?:#|no\.?|number|code)?\s*:?\s*#?\s*"
+    r"|(?<!/)\bNDCs?(?:/UPC)?\s*(?:#|no\.?|number|code)?\s*:?\s*#?\s*"
     r"(?:(\d{4,6})-(\d{3,4})(?![\d-])|(\d{11})(?!\d))",
     re.IGNORECASE,
 )

@@ -27,8 +27,8 @@ _MOST_WORDS_IN_BRAND = 3
 # What follows tells who made it and how it is packed, no longer what it is.
 _TAIL = re.compile(
     r"\b(?:manufactured|mfd|mfg|mfr|mnfct|distributed|dist|marketed|packaged|repackaged|repacked"
-    r"|relabeled|made in|made by|compounded by|prepared by|supplied|ndc|upc|item no|product no|sku)\b"
-    r"|\bfor:"
+    r"|relabeled|made in|made by|compounded by|prepared by|supplied|ndc|upc|item no|product no)\b"
+    r"|\bsku\b|\bfor:"
 )
 _FORM_WORD = re.compile(
     r"\b(?:tablets?|tabs?|capsules?|caps?|caplets?|softgels?|injections?|injectable|inj|syrup|elixir"
@@ -108,7 +108,12 @@ def _name_region(bare: str) -> str:
 
 
 def _understood(region: str) -> tuple[str, ...]:
-    return known_ingredients(without_vehicle(region))
+    region = region.replace(" w/", " with ")
+    names = known_ingredients(without_vehicle(region))
+    if names and MIXTURES["electrolyte"].issuperset(names):
+        # "Potassium chloride in 5% dextrose": among electrolytes the vehicle counts.
+        return known_ingredients(region.replace(" in ", " and ")) or names
+    return names
 
 
 def _after_brand(region: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ _BIOLOGIC_SUFFIX = re.compile(
 _NUMBER = re.compile(r"^[\d.,%#:-]+$")
 _EDGE = " .,:;-_'\"!?#=<>|\\~^`$@*"
 _VEHICLE_PHRASE = re.compile(
-    r"\s+in\s+(?:an?\s+)?(?:plastic|water|sterile|\d|sodium chloride|dextrose|normal saline"
+    r"\s+in\s+(?:an?\s+)?(?:plastic|water|sterile|\d|sodium chloride|dextrose|normal saline|ns"
     r"|lactated|isotonic|aqueous|nacl|d5w|polyethylene|container|sesame|cottonseed"
     r"|bacteriostatic)\b.*$"
     r"|\s+in\s+0?\.\d.*$"

@@ -4,6 +4,9 @@ The universe is what the shortage list of the FDA's Center for Drug Evaluation a
 about: prescription and unapproved marketed drugs for people. Allergen extracts, homeopathics and
 compounders' products never appear on that list; kept in, they would be thousands of certain
 negatives that flatter every score.
+
+The rules stand in ``product_exclusions.csv`` (values of the NDC directory) and
+``recall_exclusions.csv`` (patterns in the text of a recall or the name of its firm).
 """
 
 from __future__ import annotations
@@ -11,44 +14,36 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_PRODUCT_TYPES = {
-    "human otc drug": "sold over the counter only",
-    "non-standardized allergenic": "allergen extract",
-    "standardized allergenic": "allergen extract",
-    "plasma derivative": "blood product, not on the list of drug shortages",
-    "vaccine": "vaccine, not on the list of drug shortages",
-    "cellular therapy": "cellular therapy, not on the list of drug shortages",
-    "licensed minimally manipulated cells": "cellular therapy, not on the list of drug shortages",
-    "bulk ingredient": "bulk ingredient",
-    "drug for further processing": "bulk ingredient",
-    "human compounded drug label": "compounder's product",
-    "outsourcing facility": "compounder's product",
-}
-_CATEGORIES = {
-    "unapproved homeopathic": "homeopathic",
-    "unapproved medical gas": "medical gas",
-    "approved medical gas": "medical gas",
-    "otc monograph final": "sold over the counter only",
-    "otc monograph not final": "sold over the counter only",
-    "otc monograph drug": "sold over the counter only",
-    "standardized allergenic": "allergen extract",
-    "non-standardized allergenic": "allergen extract",
-    "outsourcing facility": "compounder's product",
-    "bulk ingredient": "bulk ingredient",
-    "cosmetic": "cosmetic",
-    "dietary supplement": "food supplement",
-    "medical food": "medical food",
-    "export only": "not marketed in the United States",
-}
-_ALLERGEN = re.compile(
-    r"\bpollen\b|\ballergen|\bdander\b|\bfeathers?\b|\bepitheli|\bmold\b|house dust"
-    r"|dermatophagoides"
+from shortcast.features.identity._tables import read_table
+
+_CACHE = 1 << 16
+
+_BY_FIELD: dict[str, list[tuple[str, str]]] = {"type": [], "category": [], "name": []}
+for _row in read_table("product_exclusions", ("field", "value", "exclusion")):
+    _BY_FIELD[_row["field"]].append((_row["value"], _row["exclusion"]))
+_ALLERGEN = re.compile("|".join(value for value, _ in _BY_FIELD["name"]))
+# Allergens and skin tests are the only licensed products given this way.
+_INTO_THE_SKIN = re.compile(r"intradermal|percutaneous")
+# Kits that put a marketed drug in a box with an antiseptic, a cream or a cup.
+_CONVENIENCE = re.compile(
+    r"povid[io]ne|povidone|isopropyl|dimethicone|menthol|capsaicin|camphor|methyl salicylate"
+    r"|emollient|moisturi[sz]|octinoxate|avobenzone|convenience|collection|compliance|\bcombo\b"
+    r"|bandage|cleanser|\bwash\b|\bwipe|kenalog|mar[i]?caine|depo-?medrol|inflammation"
 )
+_GAS = re.compile(r"^(?:oxygen|nitrogen|helium|carbon dioxide|(?:medical )?air)\b")
+
+_BY_TEXT: dict[str, list[tuple[re.Pattern[str], str]]] = {"text": [], "firm": []}
+for _row in read_table("recall_exclusions", ("where", "pattern", "exclusion")):
+    _BY_TEXT[_row["where"]].append((re.compile(_row["pattern"]), _row["exclusion"]))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=_CACHE)
 def excluded_product(
-    product_type: str, marketing_category: str, nonproprietary: str = ""
+    product_type: str,
+    marketing_category: str,
+    name: str = "",
+    dosage_form: str = "",
+    route: str = "",
 ) -> str | None:
     """Why a product of the NDC directory is out of the universe.
 
@@ -56,57 +51,35 @@ def excluded_product(
     ----------
     product_type, marketing_category : str
         PRODUCTTYPENAME and MARKETINGCATEGORYNAME.
-    nonproprietary : str
-        NONPROPRIETARYNAME or substance; betrays allergen extracts filed as prescription drugs.
+    name : str
+        NONPROPRIETARYNAME, with or without SUBSTANCENAME; betrays allergen extracts, gases and
+        convenience kits filed as prescription drugs.
+    dosage_form, route : str
+        DOSAGEFORMNAME and ROUTENAME.
 
     Returns
     -------
     str or None
         The reason in words; None if the product belongs to the universe.
     """
-    kind = product_type.strip().lower()
-    category = marketing_category.strip().lower()
-    for words, reason in _PRODUCT_TYPES.items():
-        if kind.startswith(words):
-            return reason
-    for words, reason in _CATEGORIES.items():
-        if category.startswith(words):
-            return reason
-    if category in ("bla", "") and _ALLERGEN.search(nonproprietary.lower()):
+    kind, category = product_type.strip().lower(), marketing_category.strip().lower()
+    for field, value in (("type", kind), ("category", category)):
+        for start, exclusion in _BY_FIELD[field]:
+            if value.startswith(start):
+                return exclusion
+    text, form = name.strip().lower(), dosage_form.strip().lower()
+    if category in ("bla", "") and (
+        _ALLERGEN.search(text) or _INTO_THE_SKIN.search(route.strip().lower())
+    ):
         return "allergen extract"
+    if form == "gas" and _GAS.search(text):
+        return "medical gas"
+    if form == "kit" and _CONVENIENCE.search(text):
+        return "convenience kit"
     return None
 
 
-_RECALL_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), reason)
-    for pattern, reason in (
-        (r"homeopath|\b\d+\s?x\b.*\b\d+\s?x\b|\b\d{1,3}c\b,", "homeopathic"),
-        (
-            r"veterinar|\bfor (?:dogs|cats|horses|animal)|\bcanine\b|\bfeline\b|\bequine\b",
-            "for animals",
-        ),
-        (r"compounded by|compounding|\bcompound(?:er|ed)\b|\bbud\b", "compounder's product"),
-        (
-            r"hand saniti[sz]er|sunscreen|\bspf\b|toothpaste|mouthwash|shampoo.*dandruff",
-            "cosmetic or hygiene product",
-        ),
-        (r"dietary supplement|\bsupplement\b|male enhancement|weight loss", "food supplement"),
-        (
-            r"active pharmaceutical ingredient|\bbulk (?:drug|powder|api)|\bdrums?\b",
-            "bulk ingredient",
-        ),
-        (
-            r"medical (?:air|oxygen)|oxygen,? (?:compressed|usp|refrigerated)"
-            r"|nitrogen,? (?:usp|nf)",
-            "medical gas",
-        ),
-        (r"\botc\b|over.the.counter", "sold over the counter only"),
-    )
-)
-_COMPOUNDING_FIRM = re.compile(r"compound|pharmacy\b|apothecar|pharmedium|sterile services|rx\b")
-
-
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=_CACHE)
 def excluded_recall(description: str, firm: str = "", lots: str = "") -> str | None:
     """Why a recalled product is out of the universe.
 
@@ -117,17 +90,15 @@ def excluded_recall(description: str, firm: str = "", lots: str = "") -> str | N
     firm : str
         ``recalling_firm``.
     lots : str
-        ``code_info``; "BUD" (beyond-use date) betrays a compounder.
+        ``code_info``; a beyond-use date ("BUD") betrays a compounder.
 
     Returns
     -------
     str or None
         The reason in words; None if nothing speaks against the universe.
     """
-    text = f"{description} {lots}".lower()
-    for pattern, reason in _RECALL_RULES:
-        if pattern.search(text):
-            return reason
-    if _COMPOUNDING_FIRM.search(firm.lower()):
-        return "compounder's product"
+    for where, value in (("text", f"{description} {lots}".lower()), ("firm", firm.lower())):
+        for pattern, exclusion in _BY_TEXT[where]:
+            if pattern.search(value):
+                return exclusion
     return None
