@@ -45,7 +45,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"RECORDS: {reason}"))
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+# Outermost, so that what it says stands after the list of skipped tests and not above it.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
+    yield
     skipped = [
         report
         for report in terminalreporter.stats.get("skipped", [])
