@@ -30,7 +30,7 @@ APPROVALS = Table(
         Column("ingredient", "VARCHAR", "active ingredients with salts, ';' between them"),
         Column("dosage_form", "VARCHAR", "dosage form as the source writes it"),
         Column("route", "VARCHAR", "routes of administration, ',' between them"),
-        Column("strength", "VARCHAR", "strength as the source writes it"),
+        Column("strength", "VARCHAR", "strength as the source writes it, without remarks"),
         Column("approval_date", "DATE", "day the product was approved; null where not told"),
         Column("approved_before_1982", "BOOLEAN", "approved before 1 January 1982"),
     ),
@@ -56,3 +56,20 @@ def split_form_and_route(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     parts = values.str.partition(";")
     form, route = parts[0].str.strip(), parts[2].str.strip()
     return form.where(form != ""), route.where(route != "")
+
+
+def split_remark(strengths: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Part strengths from the remark between double asterisks that some of them end in.
+
+    Parameters
+    ----------
+    strengths : Series of str
+        Text such as ``5MG **Federal Register determination that ...**``.
+
+    Returns
+    -------
+    strength, remark : Series of str
+        The two parts without blanks around them; '' where there is none.
+    """
+    parts = strengths.str.partition("**")
+    return parts[0].str.strip(), parts[2].str.strip("* ")

@@ -27,6 +27,7 @@ from shortcast.features.sources._product_tables import (
     APPROVALS,
     DATED_SINCE,
     split_form_and_route,
+    split_remark,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
 from shortcast.features.sources.tables import (
@@ -52,9 +53,8 @@ PRODUCTS = Table(
         Column("drug_name", "VARCHAR", "trade name, or generic name where there is none"),
         Column("active_ingredient", "VARCHAR", "active ingredients, ';' between them"),
         Column("form", "VARCHAR", "dosage form and route, ';' between them"),
-        Column("strength", "VARCHAR", "strength as the source writes it"),
+        Column("strength", "VARCHAR", "strength as the source writes it, without remarks"),
         Column("reference_drug", "BOOLEAN", "listed as a reference drug; null: undecided"),
-        Column("reference_standard", "BOOLEAN", "is a reference standard; null: not told"),
         Column("marketing_status", "VARCHAR", "prescription, otc, discontinued or none"),
         Column("sponsor", "VARCHAR", "applicant that holds the application"),
         Column("te_code", "VARCHAR", "therapeutic equivalence codes, ', ' between them"),
@@ -315,8 +315,8 @@ def _check(products: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     products = products.assign(
         marketing_status=products["status_code"].map(_STATUS),
         reference_drug=products["reference_code"].map(_REFERENCE).astype("boolean"),
-        reference_standard=products["standard_code"].map(_REFERENCE).astype("boolean"),
         application_type=products["application_type"].map(APPLICATION_TYPES),
+        strength=split_remark(products["strength"])[0],
         # Before 2016 a blank stands after the semicolon.
         form=products["form"].str.replace("; ", ";", regex=False),
         # Since 2016 the files double the quotes in names without quoting the field.

@@ -20,6 +20,7 @@ from shortcast.features.sources._product_tables import (
     APPROVALS,
     DATED_SINCE,
     split_form_and_route,
+    split_remark,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
 from shortcast.features.sources.tables import (
@@ -160,14 +161,13 @@ def _type(frame: pd.DataFrame, file: str, as_of: date) -> tuple[pd.DataFrame, pd
             )
         )
     form, route = split_form_and_route(frame["form_and_route"])
-    # Strength may end in a remark between double asterisks.
-    strength = frame["strength"].str.partition("**")
+    strength, remark = split_remark(frame["strength"])
     standard = frame["RS"] if "RS" in frame else pd.Series("", index=frame.index)
     typed = frame.assign(
         dosage_form=form,
         route=route,
-        strength=strength[0].str.strip(),
-        not_withdrawn_for_safety=strength[2].str.contains("not discontinued or withdrawn"),
+        strength=strength,
+        not_withdrawn_for_safety=remark.str.contains("not discontinued or withdrawn"),
         approval_date=days,
         is_old=is_old,
         rld=frame["rld"].map(_YES).astype("boolean"),

@@ -41,7 +41,7 @@ PRODUCTS_HEADER = (
 PRODUCTS = (
     PRODUCTS_HEADER
     + "000101\t004\tSOLUTION/DROPS;OPHTHALMIC\t1%\t0\tVELMORA\tVELMORIL SULFATE\t0\n"
-    "900201\t001\tTABLET;ORAL\t5MG\t1\tOSTRUN\tOSTRUNIDE\t1\n"
+    "900201\t001\tTABLET;ORAL\t5MG **Federal Register note**\t1\tOSTRUN\tOSTRUNIDE\t1\n"
     "900201\t02 \tTABLET;ORAL\t10MG\t2\tOSTRUN\tOSTRUNIDE\n"
     "761901\t001\tINJECTABLE;INJECTION\t70MG/VIAL\t0\tTALVERA\tTALVERAMAB\t0\n"
 )
@@ -133,7 +133,7 @@ def test_the_current_layout_joins_status_codes_and_sponsor(tmp_path: Path) -> No
         ["900201", "002", "prescription", "AB"],
         ["761901", "001", "prescription", "-"],
     ]
-    assert products["reference_standard"].tolist() == [False, True, True, pd.NA, False]
+    assert products["strength"].tolist() == ["1%", "5MG", "5MG", "10MG", "70MG/VIAL"]
     # The last application is missing from Applications.txt: unknown, not dropped.
     assert products["sponsor"].isna().tolist() == [False, False, False, False, True]
     approvals = reading.tables["approvals"]
