@@ -105,15 +105,16 @@ def _join_run_overs(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         frame,
         run_over,
         "",
-        frame[list(_FREE_TEXT)].agg(" ".join, axis=1).map(tidy),
+        frame["presentation"].str.cat(frame[list(_FREE_TEXT[1:])], sep=" ").map(tidy),
         "runs on from the record before it; the text was joined to the same cell of that record",
     )
-    owner = (~run_over).cumsum()
+    kept = frame[~run_over].reset_index(drop=True)
+    owner = (~run_over).cumsum()[run_over] - 1
     for name in _FREE_TEXT:
-        tail = frame.loc[run_over, name].groupby(owner[run_over]).agg(" ".join)
-        rest = owner.map(tail).fillna("").astype("str")
-        frame[name] = frame[name].str.cat(rest, sep=" ").map(tidy)
-    return frame[~run_over].reset_index(drop=True), entry
+        rest = frame.loc[run_over, name].groupby(owner).agg(" ".join)
+        rest = rest[rest.index >= 0].astype("str")
+        kept.loc[rest.index, name] = kept.loc[rest.index, name].str.cat(rest, sep=" ").map(tidy)
+    return kept, entry
 
 
 SOURCE = Source(
