@@ -58,7 +58,9 @@ def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Seque
             "source VARCHAR, source_file VARCHAR, source_row BIGINT, occurrence BIGINT)"
         )
         return
-    key = ", ".join(f'"{name}"' for name in ("source", *table.key))
+    # One number for the key: windows over long texts would take most of the build. Two of a
+    # million keys collide with a probability of about one in forty million.
+    names = ", ".join(f'r."{name}"' for name in ("source", *table.key))
     steady = ", ".join(
         [f'"{c.name}"' for c in table.columns if not c.volatile] + ["event_date", "withdrawn_at"]
     )
@@ -82,23 +84,26 @@ def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Seque
             WHERE state = 'accepted'
         ),
         rows AS (
-            SELECT r.*, n.number, n.previous, hash({steady}) AS content
+            SELECT r.*, n.number, n.previous, hash({names}) AS row_key, hash({steady}) AS content
             FROM read_parquet([{listed}]) AS r
             JOIN numbered AS n ON n.source = r.source AND n.as_of = r.observed_at
         ),
         -- The same row written twice in one snapshot counts once; different rows under one
         -- key are told apart by their order.
+        counted AS (
+            SELECT row_key, count(*) = 1 AS is_lone FROM rows GROUP BY row_key
+        ),
         seen AS (
             SELECT *, row_number() OVER (
-                       PARTITION BY {key}, number ORDER BY event_date, content) AS occurrence
-            FROM (SELECT * FROM rows
+                       PARTITION BY row_key, number ORDER BY event_date, content) AS occurrence
+            FROM (SELECT rows.* FROM rows JOIN counted USING (row_key) WHERE NOT is_lone
                   QUALIFY row_number() OVER (
-                      PARTITION BY {key}, number, content ORDER BY source_file, source_row) = 1)
+                      PARTITION BY row_key, number, content ORDER BY source_file, source_row) = 1)
         ),
         compared AS (
             SELECT *, lag(content) OVER before AS before, lag(number) OVER before AS before_number
             FROM seen
-            WINDOW before AS (PARTITION BY {key}, occurrence ORDER BY number)
+            WINDOW before AS (PARTITION BY row_key, occurrence ORDER BY number)
         ),
         marked AS (
             SELECT *, before IS NULL OR content <> before OR {back_again} AS begins
@@ -106,17 +111,31 @@ def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Seque
         ),
         islands AS (
             SELECT *, count_if(begins) OVER (
-                       PARTITION BY {key}, occurrence ORDER BY number) AS version
+                       PARTITION BY row_key, occurrence ORDER BY number) AS version
             FROM marked
         ),
         spans AS (
-            SELECT *, max(number) OVER (PARTITION BY {key}, occurrence, version) AS last_number
+            SELECT *, max(number) OVER (PARTITION BY row_key, occurrence, version) AS last_number
             FROM islands
             QUALIFY begins
         ),
+        -- A key that was written once in all snapshots needs no comparing, and most are.
+        versions AS (
+            SELECT row_key, number, previous, observed_at, occurrence, version, before, last_number,
+                   {columns}, event_date, published_at, withdrawn_at,
+                   source, source_file, source_row
+            FROM spans
+            UNION ALL
+            SELECT row_key, number, previous, observed_at, 1, 1, NULL, number,
+                   {columns}, event_date, published_at, withdrawn_at,
+                   source, source_file, source_row
+            FROM rows
+            JOIN counted USING (row_key)
+            WHERE is_lone
+        ),
         dated AS (
             SELECT s.*, {claim} AS claim, {gone} AS gone_at
-            FROM spans AS s
+            FROM versions AS s
             LEFT JOIN numbered AS n ON n.source = s.source AND n.number = s.last_number + 1
         ),
         known AS (
@@ -125,9 +144,14 @@ def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Seque
             FROM dated
         ),
         chained AS (
-            SELECT *, lead(known_from) OVER (
-                       PARTITION BY {key}, occurrence ORDER BY version) AS next_from
-            FROM known
+            SELECT k.*, f.next_from
+            FROM known AS k
+            LEFT JOIN (
+                SELECT row_key, occurrence, version, lead(known_from) OVER (
+                           PARTITION BY row_key, occurrence ORDER BY version) AS next_from
+                FROM known
+                WHERE row_key IN (SELECT row_key FROM counted WHERE NOT is_lone)
+            ) AS f USING (row_key, occurrence, version)
         ),
         ended AS (
             -- A withdrawal that the source dates itself comes before one that we notice.

@@ -157,7 +157,7 @@ def _fingerprint_in_force(config: Settings) -> str | None:
         return None
     try:
         with open_warehouse(config) as connection:
-            row = connection.sql("SELECT fingerprint FROM build").fetchone()
+            row = connection.execute("SELECT fingerprint FROM build").fetchone()
     except (ShortcastError, duckdb.Error):
         return None
     return row[0] if row else None

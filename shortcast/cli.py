@@ -22,7 +22,6 @@ from rich.table import Table
 
 from shortcast import __version__
 from shortcast.errors import ShortcastError
-from shortcast.settings import settings
 
 app = typer.Typer(
     name="shortcast",
@@ -52,7 +51,7 @@ def main() -> None:
     try:
         app()
     except ShortcastError as error:
-        _err.print(f"shortcast: {error}", style="bold red" if _err.is_terminal else None)
+        _err.print(f"shortcast: {error}", markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

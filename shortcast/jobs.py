@@ -129,13 +129,13 @@ def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
     ShortcastError
         If the records hold no capture of the shortage list.
     """
-    reach = connection.sql("SELECT records_end FROM records_reach").fetchone()
+    reach = connection.execute("SELECT records_end FROM records_reach").fetchone()
     if reach is None or reach[0] is None:
         raise ShortcastError(
             "The records hold no capture of the FDA shortage list, so there is no outcome to "
             "learn; import one (fda_shortages/AS_OF/Drugshortages.csv) and build again."
         )
-    row = connection.sql("SELECT records_checksum, fingerprint, data FROM build").fetchone()
+    row = connection.execute("SELECT records_checksum, fingerprint, data FROM build").fetchone()
     assert row is not None
     files = connection.sql(
         "SELECT source || '/' || as_of AS snapshot, checksum FROM snapshots "
