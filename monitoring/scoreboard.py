@@ -266,7 +266,7 @@ def read_scoreboard(settings: Settings | None = None) -> list[ScoredRun]:
             (score.run_id, score.horizon_months): ScoredRun(
                 run, score.horizon_months, score.records_checksum, score.scored_at, score.metrics
             )
-            for score, run in reading.execute(query).tuples()
+            for score, run in reading.execute(query)
         }
     lines = sorted(last.values(), key=lambda line: (line.horizon_months, line.run.id))
     return sorted(lines, key=lambda line: line.run.as_of, reverse=True)

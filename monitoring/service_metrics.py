@@ -7,7 +7,7 @@ a scrape shows what the pages show.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 
@@ -16,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from shortcast.errors import ShortcastError
-from shortcast.features.warehouse import open_warehouse
+from shortcast.features.sources import Source
 from shortcast.monitoring.coverage import coverage
 from shortcast.monitoring.findings import open_findings
 from shortcast.monitoring.forecast_log import latest_run
@@ -37,20 +37,24 @@ class WatchCollector(Collector):
 
     Parameters
     ----------
-    open_warehouse : callable, optional
+    open_warehouse : callable
         Returns a context with a connection to the warehouse in force.
     today : callable, optional
         The day by which the age of sources is judged.
     settings : Settings, optional
         Settings that name the database.
+    sources : mapping of str to Source, optional
+        Those of the registry when left out.
     """
 
     def __init__(
         self,
-        open_warehouse: OpenWarehouse = open_warehouse,
+        open_warehouse: OpenWarehouse,
         today: Callable[[], date] = _today,
         settings: Settings | None = None,
+        sources: Mapping[str, Source] | None = None,
     ) -> None:
+        self._sources = sources
         self._open_warehouse = open_warehouse
         self._today = today
         self._settings = settings
@@ -76,7 +80,7 @@ class WatchCollector(Collector):
     def _warehouse(self) -> Iterator[Metric]:
         try:
             with self._open_warehouse() as connection:
-                sources = freshness(connection, self._today())
+                sources = freshness(connection, self._today(), self._sources)
                 joins = coverage(connection)
         except (ShortcastError, duckdb.Error):
             yield GaugeMetricFamily(

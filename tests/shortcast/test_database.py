@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
 # Imported so that their tables stand on Base.
 import shortcast.monitoring.findings
@@ -77,7 +78,7 @@ def test_a_migration_that_fails_halfway_leaves_no_table_behind(config: Settings)
     with session(config) as opened:
         # The last table of the first migration is in the way.
         opened.execute(sa.text("CREATE TABLE findings (id INTEGER)"))
-    with pytest.raises(sa.exc.OperationalError, match="already exists"):
+    with pytest.raises(OperationalError, match="already exists"):
         migrate(config)
     assert sa.inspect(engine(config)).get_table_names() == ["findings"]
 
@@ -96,7 +97,7 @@ def test_sqlite_keeps_foreign_keys_and_a_write_ahead_log(config: Settings) -> No
     with session(config, write=False) as opened:
         assert opened.scalar(sa.text("PRAGMA journal_mode")) == "wal"
         assert opened.scalar(sa.text("PRAGMA foreign_keys")) == 1
-    with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"), session(config) as opened:
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), session(config) as opened:
         opened.execute(sa.text("INSERT INTO forecasts VALUES (99, 'x--injection', 3, 0.5, 1)"))
 
 
@@ -147,7 +148,7 @@ def test_moments_come_back_in_utc_and_naive_ones_are_refused(config: Settings) -
     with session(config, write=False) as opened:
         assert opened.scalar(sa.select(table.c.at)) == datetime(2022, 9, 2, tzinfo=UTC)
     naive = table.insert().values(at=datetime(2022, 9, 1))
-    with pytest.raises(sa.exc.StatementError, match="no time zone"), session(config) as opened:
+    with pytest.raises(StatementError, match="no time zone"), session(config) as opened:
         opened.execute(naive)
 
 
@@ -200,7 +201,7 @@ def test_postgresql_gets_the_same_tables_and_the_same_guard(
     with session(config) as opened:
         opened.execute(statement)
     for change in ("UPDATE forecast_runs SET drugs = 2", "TRUNCATE forecast_runs CASCADE"):
-        with pytest.raises(sa.exc.DBAPIError, match="append-only"), session(config) as opened:
+        with pytest.raises(DBAPIError, match="append-only"), session(config) as opened:
             opened.execute(sa.text(change))
     engine(config).dispose()
 
