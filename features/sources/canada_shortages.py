@@ -52,7 +52,12 @@ REPORTS = Table(
         Column("company_name", "VARCHAR", "company"),
         Column("company_type", "VARCHAR", "Generic or Innovator (voluntary list only)"),
         Column("common_name", "VARCHAR", "common or proper name"),
-        Column("ingredients", "VARCHAR", "ingredients; separated by '; ' in the later export only"),
+        Column(
+            "ingredients",
+            "VARCHAR",
+            "ingredients: separated by '; ' in the later export, by a space in that of 2018; on the "
+            "voluntary list its drug name, at times a brand",
+        ),
         Column("strengths", "VARCHAR", "strengths, in the order of the ingredients"),
         Column("packaging_size", "VARCHAR", "packages concerned"),
         Column("route", "VARCHAR", "routes of administration"),
@@ -207,7 +212,9 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     )
     entries.append(entry)
     if voluntary:
-        frame = frame.assign(report_id=_report_ids(frame), report_type="Shortage")
+        frame = frame.assign(
+            report_id=_report_ids(frame), report_type="Shortage", ingredients=frame["common_name"]
+        )
     frame, entry = drop_rows(frame, frame["report_id"] == "", "report_id", "", "no report number")
     entries.append(entry)
 
@@ -392,5 +399,6 @@ SOURCE = Source(
         "The voluntary list tells no day of creation; 14 days after the start are assumed.",
         "Reason and anticipated start may have been edited after the report was created.",
         "In the export of 2018 several ingredients, strengths and routes run together.",
+        "The voluntary list names a drug, mostly by its ingredients, at times by its brand.",
     ),
 )

@@ -204,6 +204,7 @@ def test_the_voluntary_list_has_no_numbers_and_no_day_of_creation(tmp_path: Path
         "voluntary-00099901-20150701",
     ]
     assert not reports["mandatory"].any()
+    assert reports["ingredients"].tolist()[0] == "VELMORINE"
     assert reports["event_date"].tolist()[0] == pd.Timestamp("2015-03-01")
     # Public by the assumed lag, or by the last update where that came sooner.
     assert reports["published_at"].isna().tolist() == [True, True, False, False]
