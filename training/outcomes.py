@@ -78,14 +78,14 @@ def next_event(panel: pd.DataFrame, events: pd.DataFrame, column: str) -> pd.Ser
     """
     left = pd.DataFrame(
         {
-            "drug_id": panel["drug_id"].astype(object).to_numpy(),
+            "drug_id": panel["drug_id"].astype("str").array,
             "as_of": as_days(panel["as_of"]).to_numpy(),
             "position": np.arange(len(panel)),
         }
     ).sort_values("as_of", kind="stable")
     right = pd.DataFrame(
         {
-            "drug_id": events["drug_id"].astype(object).to_numpy(),
+            "drug_id": events["drug_id"].astype("str").array,
             "event": as_days(events[column]).to_numpy(),
         }
     )
@@ -216,12 +216,12 @@ def resolution_labels(
     require_columns(spells, ("drug_id", *columns), "table of shortage spells")
     left = pd.DataFrame(
         {
-            "drug_id": panel["drug_id"].astype(object).to_numpy(),
+            "drug_id": panel["drug_id"].astype("str").array,
             "as_of": as_days(panel["as_of"]).to_numpy(),
             "position": np.arange(len(panel)),
         }
     ).sort_values("as_of", kind="stable")
-    right = pd.DataFrame({"drug_id": spells["drug_id"].astype(object).to_numpy()}).assign(
+    right = pd.DataFrame({"drug_id": spells["drug_id"].astype("str").array}).assign(
         **{column: as_days(spells[column]).to_numpy() for column in columns}
     )
     joined = pd.merge_asof(

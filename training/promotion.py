@@ -81,7 +81,8 @@ def promote(
     Raises
     ------
     ShortcastError
-        If there is no such version, or the rule says no.
+        If there is no such version, the rule says no, or something else stands where the
+        link belongs.
     """
     # Heavy, and not needed to read the rule.
     from shortcast.training import tracking
@@ -92,9 +93,14 @@ def promote(
         bundle = replace(tracking.download_bundle(version, Path(folder)), version=version)
     if not force:
         check_challenger(bundle.name, bundle.metrics)
+    link = settings().champion
+    if link.exists() and not link.is_symlink():
+        raise ShortcastError(
+            f"{link} is a folder, not the link that `shortcast promote` keeps; move it away."
+        )
     exported = export(bundle, settings().models)
     tracking.set_champion(version)
-    _point(settings().champion, exported)
+    _point(link, exported)
     progress(f"Version {version} is the champion")
     return bundle
 
@@ -133,10 +139,6 @@ def export(bundle: Bundle, folder: Path) -> Path:
 
 def _point(link: Path, target: Path) -> None:
     """Move a link to a folder beside it, in one step."""
-    if link.exists() and not link.is_symlink():
-        raise ShortcastError(
-            f"{link} is a folder, not the link that `shortcast promote` keeps; move it away."
-        )
     aside = link.with_name(f".{link.name}-{os.getpid()}")
     aside.unlink(missing_ok=True)
     aside.symlink_to(target.name, target_is_directory=True)

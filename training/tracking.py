@@ -258,9 +258,14 @@ def log_training(bundle: Bundle, parameters: Mapping[str, Any]) -> tuple[str, st
                 loader_module="shortcast.training.registered",
                 data_path=str(place),
                 pip_requirements=REQUIREMENTS,
-                registered_model_name=REGISTERED,
             )
-    return active.info.run_id, str(logged.registered_model_version)
+    store = client()
+    if not store.search_registered_models(f"name = '{REGISTERED}'"):
+        store.create_registered_model(REGISTERED)
+    version = store.create_model_version(
+        REGISTERED, logged.model_uri, run_id=active.info.run_id, model_id=logged.model_id
+    )
+    return active.info.run_id, str(version.version)
 
 
 @_quietly

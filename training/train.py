@@ -199,7 +199,7 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``from``, ``to`` and ``horizons``, each with its counts and, for every model, the
-        figures without intervals and comparisons; empty if nothing was given.
+        figures without the comparisons; empty if nothing was given.
     """
     if not metrics:
         return {}
@@ -210,11 +210,7 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
             horizon: {
                 **{key: value for key, value in found.items() if key != "models"},
                 "models": {
-                    name: {
-                        key: value
-                        for key, value in figures.items()
-                        if key != "versus" and not key.endswith("_interval")
-                    }
+                    name: {key: value for key, value in figures.items() if key != "versus"}
                     for name, figures in found["models"].items()
                 },
             }

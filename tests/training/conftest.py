@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ import pytest
 
 from shortcast.features.groups.contract import Feature, Group
 from shortcast.settings import settings
+from shortcast.training.backtest import Backtest, run_backtest
+from shortcast.training.bundle import Bundle
+from shortcast.training.train import fit_bundle, summary
 
 SYNTHETIC_GROUPS = {
     group.name: group
@@ -92,7 +96,7 @@ def make_market(drugs: int, months: int, seed: int, scale: float = 1.0) -> Marke
         ended[finished] = i
         began[finished] = -1
         log_odds = (
-            -6.3
+            -5.7
             + 1.0 * np.minimum(count, 3)
             + 1.3 * (form == "injection")
             + 0.9 * single
@@ -133,8 +137,9 @@ def make_market(drugs: int, months: int, seed: int, scale: float = 1.0) -> Marke
 
 
 @pytest.fixture(autouse=True)
-def _fresh_settings(shortcast_home: object) -> Iterator[None]:
-    """Read the settings of this test's own home, not those of an earlier test."""
+def _fresh_settings(shortcast_home: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Read the settings of this test's own home; one thread is quickest on little data."""
+    monkeypatch.setenv("SHORTCAST_THREADS", "1")
     settings.cache_clear()
     yield
     settings.cache_clear()
@@ -142,5 +147,64 @@ def _fresh_settings(shortcast_home: object) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def market() -> Market:
-    """400 drugs from 2015-01 to 2021-09."""
-    return make_market(400, 81, seed=7)
+    """400 drugs from 2015-01 to 2020-12; read it, never change it."""
+    return make_market(400, 72, seed=7)
+
+
+@pytest.fixture(scope="session")
+def market_maker() -> Callable[..., Market]:
+    """Makes other markets."""
+    return make_market
+
+
+@pytest.fixture(scope="session")
+def backtest(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Backtest:
+    """A backtest of that market at 3 and 6 months, 2019-10 to 2020-09."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHORTCAST_THREADS", "1")
+        settings.cache_clear()
+        return run_backtest(
+            market.panel,
+            market.spells,
+            market.records_end,
+            date(2019, 10, 1),
+            date(2020, 9, 1),
+            tmp_path_factory.mktemp("backtest"),
+            horizons=(3, 6),
+            retrain_every=6,
+            resamples=40,
+            groups=market.groups,
+            records={"fda_shortages/2020-12-31": "abc"},
+            records_checksum="checksum-of-the-market",
+            data="simulated",
+            track=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def bundle(market: Market, backtest: Backtest) -> Bundle:
+    """A model of that market at 3 and 6 months."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHORTCAST_THREADS", "1")
+        settings.cache_clear()
+        return fit_bundle(
+            market.panel,
+            market.spells,
+            market.records_end,
+            horizons=(3, 6),
+            calibration_months=12,
+            seed=0,
+            groups=market.groups,
+            records_checksum="checksum-of-the-market",
+            data="simulated",
+            code_version="0",
+            metrics=summary(backtest.metrics),
+        )
+
+
+@pytest.fixture(scope="session")
+def champion_folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That model, exported."""
+    folder = tmp_path_factory.mktemp("models") / "champion"
+    bundle.save(folder)
+    return folder

@@ -37,7 +37,7 @@ def test_a_category_unknown_to_the_model_is_missing() -> None:
 
 
 def test_a_panel_without_a_feature_is_refused_by_name() -> None:
-    with pytest.raises(ShortcastError, match="lacks 1 column.*price_usd"):
+    with pytest.raises(ShortcastError, match=r"lacks 1 column.*price_usd"):
         encode(pd.DataFrame({"a": [1]}), ["a", "price_usd"], {})
 
 

@@ -91,7 +91,7 @@ def test_months_are_added_by_the_calendar() -> None:
     assert added.dt.date.tolist() == [date(2021, 2, 28), date(2021, 6, 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     onsets=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 1000)), min_size=0, max_size=6),
     months=st.lists(

@@ -7,7 +7,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortcast.errors import ShortcastError
@@ -36,6 +36,7 @@ def test_the_worked_example_of_the_module() -> None:
     assert folds[1].retrain == date(2020, 10, 1)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     horizon=st.sampled_from([1, 3, 6, 12]),
     every=st.integers(1, 7),

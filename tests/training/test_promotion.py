@@ -1,0 +1,103 @@
+"""From a trained model to the one that is served."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from shortcast.errors import ShortcastError
+from shortcast.settings import settings
+from shortcast.training.backtest import Backtest
+from shortcast.training.bundle import Bundle
+from shortcast.training.promotion import check_challenger, export, promote
+from shortcast.training.train import train
+
+
+def test_a_challenger_must_beat_what_anyone_can_count(bundle: Bundle) -> None:
+    check_challenger("lightgbm", bundle.metrics)
+    for rival in ("past_listings", "points"):
+        metrics = deepcopy(bundle.metrics)
+        models = metrics["horizons"]["6"]["models"]
+        models[rival]["ap"] = models["lightgbm"]["ap"]
+        with pytest.raises(ShortcastError, match=f"not promoted.*{rival}"):
+            check_challenger("lightgbm", metrics)
+
+
+def test_a_challenger_without_a_backtest_is_refused() -> None:
+    with pytest.raises(ShortcastError, match="shortcast backtest"):
+        check_challenger("lightgbm", {})
+
+
+def test_an_export_appears_whole_and_can_be_repeated(bundle: Bundle, tmp_path: Path) -> None:
+    named = replace(bundle, version="4")
+    folder = export(named, tmp_path / "models")
+    (folder / "risk_6_months.txt").write_text("damaged")
+    assert export(named, tmp_path / "models") == folder
+    assert Bundle.load(folder) == named
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["lightgbm-4"]
+    assert "version 4" in (folder / "MODEL_CARD.md").read_text()
+
+
+def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> None:
+    from shortcast.training import tracking
+
+    with pytest.raises(ShortcastError, match="shortcast train"):
+        tracking.latest_version()
+    arguments: dict[str, Any] = {
+        "horizons": (6,),
+        "groups": market.groups,
+        "records_checksum": "checksum-of-the-market",
+        "data": "simulated",
+    }
+    unproven = train(market.panel, market.spells, market.records_end, **arguments)
+    with pytest.raises(ShortcastError, match="No backtest of these records"):
+        promote()
+    assert not settings().champion.exists()
+    assert promote(force=True).version == unproven.version == "1"
+
+    run_id = tracking.log_backtest(backtest)
+    run = tracking.client().get_run(run_id)
+    roc_auc = backtest.metrics["horizons"]["6"]["models"]["lightgbm"]["roc_auc"]
+    assert run.data.metrics["lightgbm/6/roc_auc"] == roc_auc
+    assert run.data.tags["records_checksum"] == "checksum-of-the-market"
+    logged = {file.path for file in tracking.client().list_artifacts(run_id)}
+    assert {"metrics.json", "manifest.json", "records.json", "reliability.png"} <= logged
+
+    proven = train(market.panel, market.spells, market.records_end, **arguments)
+    champion = promote(proven.version)
+    assert champion.version == "2"
+    served = Bundle.load(settings().champion)
+    assert served == champion
+    assert served.metrics["horizons"]["6"]["models"]["lightgbm"]["roc_auc"] == roc_auc
+    assert (settings().champion / "MODEL_CARD.md").is_file()
+
+    # What the registry calls champion answers exactly as what the service reads.
+    month = market.panel[market.panel["as_of"] == pd.Timestamp("2020-12-01")]
+    registered = tracking.mlflow.pyfunc.load_model("models:/shortcast-risk@champion")
+    pd.testing.assert_frame_equal(registered.predict(month), served.score(month))
+
+    # Back to the first version: the link moves, both exports stay.
+    assert promote("1", force=True).version == Bundle.load(settings().champion).version == "1"
+    with pytest.raises(ShortcastError, match="no version 9"):
+        promote("9")
+
+
+def test_a_folder_in_the_place_of_the_link_is_left_alone(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shortcast.training import tracking
+
+    settings().champion.mkdir(parents=True)
+    (settings().champion / "mine").write_text("kept")
+    moved: list[str] = []
+    monkeypatch.setattr(tracking, "download_bundle", lambda version, folder: bundle)
+    monkeypatch.setattr(tracking, "set_champion", moved.append)
+    with pytest.raises(ShortcastError, match="not the link"):
+        promote("1")
+    assert (settings().champion / "mine").read_text() == "kept"
+    assert moved == []
