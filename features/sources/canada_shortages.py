@@ -55,8 +55,8 @@ REPORTS = Table(
         Column(
             "ingredients",
             "VARCHAR",
-            "ingredients: separated by '; ' in the later export, by a space in that of 2018; on the "
-            "voluntary list its drug name, at times a brand",
+            "ingredients, separated by '; ' in the later export and by a space in that of 2018; "
+            "on the voluntary list its drug name, at times a brand",
         ),
         Column("strengths", "VARCHAR", "strengths, in the order of the ingredients"),
         Column("packaging_size", "VARCHAR", "packages concerned"),
