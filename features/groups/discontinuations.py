@@ -1,7 +1,8 @@
 """Discontinuation notices on the shortage list ('To Be Discontinued').
 
 Such a notice is not a shortage; it says that a maker stops. It may be public long before the
-last stock is sold.
+last stock is sold. The older web page, which counts until captures of the CSV list begin, names
+neither company nor presentation: there a notice is one generic name.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 from shortcast.features.asof import AsOf
 from shortcast.features.groups.contract import Feature, Group
 
-#: With fewer drugs named in 24 months, the records hold no notices yet: the captures from
-#: 2019 on show those still on the list, a handful of which are older than 2018.
+#: Months over which notices are counted.
+WINDOW_MONTHS = 24
+
+#: With fewer drugs named in that time, the records hold no notices yet: captures of the CSV list
+#: begin in 2019 and show a handful that are older than 2018.
 MIN_DRUGS = 10
 
 _NOT_YET = "the records hold no discontinuation notices for that time yet"
@@ -57,23 +61,41 @@ def query(view: AsOf) -> str:
         SQL with ``drug_id``, ``as_of`` and the features. Of the features that count makers
         or notices, a notice is one company and drug.
     """
-    recent = view.known(
-        "drug_discontinuations",
-        "f.known_from >= d.as_of - INTERVAL 24 MONTH",
-        "f.drug_id, f.firm_id, f.company_name, f.presentation",
+    window = f"f.known_from >= d.as_of - INTERVAL {WINDOW_MONTHS} MONTH"
+    listed = view.known(
+        "drug_discontinuations", window, "f.drug_id, f.firm_id, f.company_name, f.presentation"
+    )
+    paged = view.known(
+        "drug_html_spells",
+        f"f.status = 'To Be Discontinued' AND f.first_seen >= d.as_of - INTERVAL {WINDOW_MONTHS} "
+        "MONTH",
+        "f.drug_id, f.generic_name",
     )
     return f"""
-    WITH recent AS (
-        SELECT * FROM {recent} WHERE drug_id IS NOT NULL
+    WITH listed AS (
+        SELECT * FROM {listed} WHERE drug_id IS NOT NULL
     ),
-    available AS (
-        SELECT as_of FROM recent GROUP BY as_of HAVING count(DISTINCT drug_id) >= {MIN_DRUGS}
-    ),
-    own AS (
+    named AS (
         SELECT as_of, drug_id, count(DISTINCT company_name) AS notices,
                count(DISTINCT presentation) AS presentations
-        FROM recent
+        FROM listed
         GROUP BY as_of, drug_id
+        UNION ALL
+        SELECT as_of, drug_id, count(DISTINCT generic_name), 0
+        FROM {paged}
+        GROUP BY as_of, drug_id
+    ),
+    own AS (
+        -- Both lists show the same notices: the longer count, not the sum.
+        SELECT as_of, drug_id, max(notices) AS notices, max(presentations) AS presentations
+        FROM named
+        GROUP BY as_of, drug_id
+    ),
+    available AS (
+        SELECT as_of FROM own GROUP BY as_of HAVING count(*) >= {MIN_DRUGS}
+    ),
+    available_by_firm AS (
+        SELECT as_of FROM listed GROUP BY as_of HAVING count(DISTINCT drug_id) >= {MIN_DRUGS}
     ),
     by_ingredient AS (
         SELECT as_of, ingredient_key, sum(notices) AS notices
@@ -84,7 +106,7 @@ def query(view: AsOf) -> str:
     by_firm AS (
         SELECT as_of, firm_id, count(DISTINCT drug_id) AS notices,
                list(DISTINCT drug_id) AS drugs
-        FROM recent
+        FROM listed
         WHERE firm_id IS NOT NULL
         GROUP BY as_of, firm_id
     ),
@@ -97,11 +119,14 @@ def query(view: AsOf) -> str:
     )
     SELECT p.as_of, p.drug_id,
            coalesce(o.notices, 0) AS discontinuations_24m,
-           coalesce(o.presentations, 0) AS discontinued_presentations_24m,
+           CASE WHEN f.as_of IS NOT NULL THEN coalesce(o.presentations, 0) END
+               AS discontinued_presentations_24m,
            coalesce(i.notices, 0) - coalesce(o.notices, 0) AS ingredient_discontinuations_24m,
-           coalesce(m.notices, 0) AS makers_discontinuations_24m
+           CASE WHEN f.as_of IS NOT NULL THEN coalesce(m.notices, 0) END
+               AS makers_discontinuations_24m
     FROM panel_drugs AS p
     JOIN available USING (as_of)
+    LEFT JOIN available_by_firm AS f USING (as_of)
     JOIN drugs AS d USING (drug_id)
     LEFT JOIN own AS o USING (as_of, drug_id)
     LEFT JOIN by_ingredient AS i USING (as_of, ingredient_key)
@@ -122,13 +147,23 @@ def evidence(view: AsOf) -> str:
     str
         SQL with the columns of `shortcast.features.groups.contract.Group.evidence`.
     """
-    notices = view.known("drug_discontinuations", "f.known_from >= d.as_of - INTERVAL 24 MONTH")
+    listed = view.known("drug_discontinuations")
+    paged = view.known("drug_html_spells", "f.status = 'To Be Discontinued' AND NOT f.withdrawn")
     return f"""
-    SELECT mine.drug_id, n.as_of, n.event_date, n.known_from,
-           concat_ws('', n.generic_name, ' (', n.company_name, ') to be discontinued')
-               AS summary,
+    WITH notices AS (
+        SELECT as_of, drug_id, event_date, known_from,
+               concat_ws('', generic_name, ' (', company_name, ') to be discontinued') AS summary,
+               source, source_file, source_row
+        FROM {listed}
+        UNION ALL
+        SELECT as_of, drug_id, first_seen, known_from,
+               generic_name || ' on the web page of drugs to be discontinued',
+               source, source_file, source_row
+        FROM {paged}
+    )
+    SELECT mine.drug_id, n.as_of, n.event_date, n.known_from, n.summary,
            n.source, n.source_file, n.source_row
-    FROM {notices} AS n
+    FROM notices AS n
     JOIN drugs AS theirs ON theirs.drug_id = n.drug_id
     JOIN drugs AS mine ON mine.ingredient_key = theirs.ingredient_key
     """

@@ -88,11 +88,14 @@ def query(view: AsOf) -> str:
     Notes
     -----
     An exit is a product that the lists known 24 months before showed on prescription and
-    those known at the date do not; it is known no earlier than the first list that shows it.
+    those known at the date show as discontinued or not at all; it is known no earlier than the
+    first list that shows it.
     """
     then = view.known(
         "drug_products",
-        columns="f.drug_id, f.application_no, f.product_no, f.status, f.withdrawn, "
+        "(d.as_of, f.application_no, f.product_no) IN "
+        "(SELECT as_of, application_no, product_no FROM market_products WHERE has_left)",
+        "f.drug_id, f.application_no, f.product_no, f.status, f.withdrawn, "
         "f.observed_at, f.known_from, f.source, f.occurrence",
         months_ago=WINDOW_MONTHS,
     )

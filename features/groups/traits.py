@@ -97,7 +97,10 @@ def query(view: AsOf) -> str:
                coalesce(min(CASE dea_schedule WHEN 'CI' THEN 1 WHEN 'CII' THEN 2
                                 WHEN 'CIII' THEN 3 WHEN 'CIV' THEN 4 WHEN 'CV' THEN 5 END), 0)
                    AS controlled_schedule,
-               bool_or(coalesce(marketing_category LIKE 'UNAPPROVED%', FALSE)) AS is_unapproved,
+               -- imports admitted during a shortage say nothing of the drug itself
+               bool_or(coalesce(marketing_category LIKE 'UNAPPROVED%'
+                                AND marketing_category NOT LIKE '%SHORTAGE%', FALSE))
+                   AS is_unapproved,
                bool_or(coalesce(marketing_category = 'BLA', FALSE)) AS is_biologic
         FROM listings
         GROUP BY as_of, drug_id
