@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup, escape
 
 from shortcast import __version__
 from shortcast.serving import words
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+#: Reasons that move the log-odds by less are named but not shown: odds times 1.05 say nothing.
+MOVES = 0.05
+
+
+class Contributing(Protocol):
+    """A reason with its contribution in log-odds."""
+
+    contribution: float
+
+
+def is_moving(reason: Contributing) -> bool:
+    """Return whether a reason moved the estimate enough to be shown."""
+    return abs(reason.contribution) >= MOVES
+
+
+def _moving(reasons: Iterable[Contributing]) -> list[Contributing]:
+    return [reason for reason in reasons if is_moving(reason)]
+
+
+def _code(text: str) -> Markup:
+    """Return text with what stands between backticks set as code; all else is escaped."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(parts)
+    )
+
+
+def _tie(text: str) -> str:
+    """Return a sentence whose numbers stay with their per cent signs."""
+    return text.replace(" %", f"{_NO_BREAK}%")
 
 
 def _unbroken(say: Callable[..., str]) -> Callable[..., str]:
@@ -34,12 +68,16 @@ def _environment() -> jinja2.Environment:
         day=_unbroken(words.day),
         form_group=words.form_group,
         count=words.count,
+        moving=_moving,
+        code=_code,
+        tie=_tie,
         odds=_unbroken(words.odds),
     )
     environment.globals.update(
         times=words.times,
         months=_unbroken(words.months),
         disclaimer=words.DISCLAIMER,
+        short_disclaimer=words.SHORT_DISCLAIMER,
         not_a_cause=words.NOT_A_CAUSE,
         simulated_warning=words.SIMULATED,
         version=__version__,

@@ -55,12 +55,12 @@ def _operation(path: str, operation: dict[str, Any]) -> dict[str, Any]:
                 "required": parameter.get("required", False),
                 "type": _type(parameter["schema"]),
                 "default": parameter["schema"].get("default"),
-                "description": parameter.get("description", ""),
+                "description": _description(parameter) or _description(parameter["schema"]),
             }
             for parameter in operation.get("parameters", [])
         ],
         "answers": [
-            {"media_type": media_type, "type": _type(content.get("schema", {}))}
+            {"media_type": media_type.split(";")[0], "type": _type(content.get("schema", {}))}
             for media_type, content in answer.items()
         ],
         "problems": [status for status in operation["responses"] if status != "200"],
@@ -73,10 +73,16 @@ def _fields(schema: dict[str, Any]) -> list[dict[str, str]]:
         {
             "name": name,
             "type": _type(member),
-            "description": member.get("description", ""),
+            "description": _description(member),
         }
         for name, member in schema.get("properties", {}).items()
     ]
+
+
+def _description(schema: dict[str, Any]) -> str:
+    """Return what a schema says of itself, or else what one of its alternatives says."""
+    found = (part.get("description", "") for part in (schema, *schema.get("anyOf", ())))
+    return next(filter(None, found), "")
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -84,7 +90,8 @@ def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return schema["$ref"].rsplit("/", 1)[-1]
     if "anyOf" in schema:
-        return " or ".join(_type(part) for part in schema["anyOf"])
+        # What is left out is null; saying so at every parameter only tires the reader.
+        return " or ".join(_type(part) for part in schema["anyOf"] if part.get("type") != "null")
     if "enum" in schema:
         return " | ".join(str(value) for value in schema["enum"])
     if schema.get("type") == "array":

@@ -1,4 +1,4 @@
-"""The pages: the ranking, and one drug with all that is known of its risk."""
+"""The pages: the ranking, one drug with all that is known of its risk, alerts, sources."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from fastapi.responses import HTMLResponse
 from shortcast.features import groups
 from shortcast.monitoring.scoreboard import ScoredRun, read_scoreboard
 from shortcast.serving import lookup, quality
+from shortcast.serving.alert_rules import KINDS
+from shortcast.serving.answers import MAX_ROWS
+from shortcast.serving.evidence import SourceRow
 from shortcast.serving.problems import Problem
-from shortcast.serving.routes.drugs import DrugFilter, find_drug, find_drugs
+from shortcast.serving.routes.alerts import AlertFilter, find_alerts
+from shortcast.serving.routes.drugs import Drug, DrugFilter, find_drug, find_drugs
 from shortcast.serving.routes.rankings import RankingFilter, find_rankings
+from shortcast.serving.routes.sources import find_sources
 from shortcast.serving.service import Service, ServiceOf
-from shortcast.serving.templating import page
+from shortcast.serving.templating import is_moving, page
 from shortcast.serving.words import FORM_GROUPS
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -23,6 +28,8 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 #: Drugs on one page of the ranking, and drugs in shortage shown beside a search.
 PAGE_ROWS = 50
 BESIDE_ROWS = 10
+#: What the states of a source are called.
+STATES = {"fresh": "fresh", "late": "late", "stale": "stale", "never": "no snapshot yet"}
 #: Earlier forecasts shown of one drug.
 PAST_ROWS = 13
 
@@ -100,11 +107,49 @@ def show_drug(
             "run": run,
             "drug": drug,
             "past": past,
-            "titles": {name: group.title for name, group in groups.registry().items()},
+            "others": _other_evidence(drug),
             "quality": quality.of_all_horizons(bundle),
             "verdict": _newest_verdict(service, run.data, 6),
         },
     )
+
+
+@router.get("/alerts")
+def show_alerts(request: Request, service: ServiceOf, kind: str = "") -> HTMLResponse:
+    """Show the alerts that stand, the newest first."""
+    run = service.run()
+    query = AlertFilter.model_validate({"kind": kind if kind in KINDS else None})
+    return page(
+        request,
+        "alerts.html",
+        {
+            "data": run.data,
+            "run": run,
+            "found": find_alerts(service, query, MAX_ROWS, 0),
+            "kind": query.kind,
+            "kinds": KINDS,
+        },
+    )
+
+
+@router.get("/sources")
+def show_sources(request: Request, service: ServiceOf) -> HTMLResponse:
+    """Show the sources with their freshness, and how well the records join."""
+    found = find_sources(service)
+    return page(request, "sources.html", {"data": found.data, "found": found, "states": STATES})
+
+
+def _other_evidence(drug: Drug) -> list[tuple[str, list[SourceRow]]]:
+    """Return the public rows of groups that the page names no reason for, by their title."""
+    registry = groups.registry()
+    minor = [reason for reason in drug.reasons if not is_moving(reason)]
+    return [
+        *((reason.title, reason.evidence) for reason in minor if reason.evidence),
+        *(
+            (registry[rest.group].title if rest.group in registry else rest.group, rest.evidence)
+            for rest in drug.other_evidence
+        ),
+    ]
 
 
 def _newest_verdict(service: Service, data: str, horizon: int) -> ScoredRun | None:

@@ -228,6 +228,14 @@ class Market:
         )
         return forecast_log.append(run, forecasts, details, settings=self.settings)
 
+    def write_warehouse(self, **changes: str) -> None:
+        """Swap in a warehouse; see `make_warehouse`."""
+        make_warehouse(self.settings.warehouse, **changes)
+
+    def export_champion(self, version: str = "3", **changes: Any) -> None:
+        """Export a champion; see `make_bundle`."""
+        make_bundle(self.settings.champion, version=version, **changes)
+
     def refresh(self, run_id: int) -> dict[str, int]:
         """Refresh alerts by a run, on the market's own warehouse."""
         with (
@@ -246,8 +254,8 @@ def bare_market(shortcast_home: Path) -> Market:
 @pytest.fixture
 def market(bare_market: Market) -> Market:
     """An installation with a warehouse, a champion and two runs."""
-    make_warehouse(bare_market.settings.warehouse)
-    make_bundle(bare_market.settings.champion)
+    bare_market.write_warehouse()
+    bare_market.export_champion()
     bare_market.add_run(date(2022, 4, 1), dict.fromkeys(NAMES, 0.01), ())
     bare_market.add_run(date(2022, 5, 1))
     return bare_market
