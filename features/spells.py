@@ -171,7 +171,8 @@ def known_listings(view: AsOf) -> str:
     -------
     str
         SQL in parentheses with ``as_of``, ``drug_id``, ``firm_id``, ``posted_on``,
-        ``is_current`` and ``ended_on`` (when its end became known; null while current).
+        ``is_current`` and ``ended_on`` (the day of the change that the list gives for its end,
+        else when the end became known; null while current).
     """
     postings = view.known("drug_postings", "f.posted_as = 'Current'")
     states = view.known("drug_listing_states")
@@ -182,7 +183,11 @@ def known_listings(view: AsOf) -> str:
                                 -- posted again since: this posting is over
                                 AND NOT coalesce(s.initial_posting_date > p.event_date, FALSE),
                                 s.status IS NULL)) AS is_current,
-               CASE WHEN NOT is_current THEN max(s.known_from) END AS ended_on
+               -- a resolved row leaves the list long after it was resolved: the day it gives
+               CASE WHEN NOT is_current THEN max(
+                   CASE WHEN s.status = 'Current' THEN s.known_from
+                        ELSE coalesce(least(s.change_date, s.known_from), s.known_from) END)
+               END AS ended_on
         FROM {postings} AS p
         LEFT JOIN {states} AS s
           ON s.as_of = p.as_of AND s.source = p.source AND s.generic_name = p.generic_name
