@@ -20,8 +20,8 @@ def make_market(view: AsOf) -> None:
         ``as_of``, ``drug_id``, ``application_no``, ``product_no``, ``application_type``
         (NDA, ANDA, BLA), ``firm_id`` (null while the holder is not known), ``holder`` (the
         firm, or the application where it is not known), ``is_marketed``, ``approval_date``
-        (null if not known), ``has_left`` (once seen on prescription, now discontinued or
-        gone), ``left_on`` (when that became known). One row a product.
+        (null if not known), ``has_left`` (once told to be on prescription, now discontinued
+        or gone), ``left_on`` (from when on that has been told). One row a product.
     market_makers
         ``as_of``, ``drug_id``, ``firm_id``, ``products``: holders of marketed products,
         only those whose firm is known.
@@ -41,12 +41,11 @@ def make_market(view: AsOf) -> None:
         WITH states AS (
             -- The newest vintage that is visible decides; where both lists do, the later.
             SELECT as_of, drug_id, application_no, product_no, application_type, firm_id,
-                   status = 'prescription' AND NOT withdrawn AS is_marketed,
-                   known_from AS state_from
+                   status = 'prescription' AND NOT withdrawn AS is_marketed, left_on
             FROM {view.known("drug_products")}
             QUALIFY row_number() OVER (
                 PARTITION BY as_of, application_no, product_no, drug_id
-                ORDER BY observed_at DESC, known_from DESC, source, occurrence) = 1
+                ORDER BY known_from DESC, observed_at DESC, source, occurrence) = 1
         ),
         vintages AS (
             SELECT as_of, max(observed_at) AS newest
@@ -67,8 +66,7 @@ def make_market(view: AsOf) -> None:
                coalesce(s.is_marketed, a.approval_date > v.newest OR v.newest IS NULL, FALSE)
                    AS is_marketed,
                a.approval_date,
-               s.is_marketed IS FALSE AS has_left,
-               CASE WHEN s.is_marketed IS FALSE THEN s.state_from END AS left_on
+               s.left_on IS NOT NULL AS has_left, s.left_on
         FROM states AS s
         FULL JOIN approvals AS a USING (as_of, drug_id, application_no, product_no)
         LEFT JOIN vintages AS v USING (as_of)

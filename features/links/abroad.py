@@ -24,7 +24,9 @@ def link_abroad(connection: duckdb.DuckDBPyConnection) -> None:
     map_drugs(
         connection,
         "canada_drug",
-        "SELECT ingredients AS ingredient_text, dosage_form, route FROM canada_reports",
+        # The voluntary list states no ingredients, only the common name.
+        "SELECT coalesce(ingredients, common_name) AS ingredient_text, dosage_form, route "
+        "FROM canada_reports",
         from_canada,
     )
     map_drugs(connection, "uk_drug", "SELECT product FROM uk_concessions", from_uk_product)
@@ -37,7 +39,7 @@ def link_abroad(connection: duckdb.DuckDBPyConnection) -> None:
                r.source, r.source_file, r.source_row
         FROM canada_reports AS r
         JOIN canada_drug AS d
-          ON d.ingredient_text IS NOT DISTINCT FROM r.ingredients
+          ON d.ingredient_text IS NOT DISTINCT FROM coalesce(r.ingredients, r.common_name)
          AND d.dosage_form IS NOT DISTINCT FROM r.dosage_form
          AND d.route IS NOT DISTINCT FROM r.route
         WHERE NOT r.withdrawn

@@ -21,10 +21,11 @@ _TABLES = (
 
 
 def link_conduct(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``firm_inspections``, ``firm_actions``, ``firm_letters``, ``firm_483s``, ``firm_sites``.
+    """Link what the FDA found at companies to firms.
 
-    Each has the columns of its fact table and ``firm_id``; rows whose firm has no name are
-    left out.
+    Creates ``firm_inspections``, ``firm_actions``, ``firm_letters``, ``firm_483s`` and
+    ``firm_sites``. Each has the columns of its fact table and ``firm_id``; rows whose firm
+    has no name are left out.
 
     Parameters
     ----------

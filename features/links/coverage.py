@@ -41,7 +41,8 @@ JOINS = (
         "Current and Resolved rows of the FDA shortage list that reach a drug with a product",
         """
         SELECT count(*) AS rows, count_if(drug_id IN (
-                   SELECT drug_id FROM drug_ndcs UNION SELECT drug_id FROM drug_products)) AS matched
+                   SELECT drug_id FROM drug_ndcs
+                   UNION SELECT drug_id FROM drug_products)) AS matched
         FROM drug_listing_states
         WHERE status IN ('Current', 'Resolved') AND NOT withdrawn
         """,
@@ -93,7 +94,8 @@ JOINS = (
         "inspections of drug sites whose firm holds or labels a product of the universe",
         """
         SELECT count(*) AS rows, count_if(firm_id IN (
-                   SELECT firm_id FROM drug_ndcs UNION SELECT firm_id FROM drug_products)) AS matched
+                   SELECT firm_id FROM drug_ndcs
+                   UNION SELECT firm_id FROM drug_products)) AS matched
         FROM firm_inspections
         """,
     ),
@@ -102,7 +104,8 @@ JOINS = (
         "inspections classified OAI whose firm holds or labels a product of the universe",
         """
         SELECT count(*) AS rows, count_if(firm_id IN (
-                   SELECT firm_id FROM drug_ndcs UNION SELECT firm_id FROM drug_products)) AS matched
+                   SELECT firm_id FROM drug_ndcs
+                   UNION SELECT firm_id FROM drug_products)) AS matched
         FROM firm_inspections
         WHERE classification = 'OAI'
         """,
@@ -112,7 +115,8 @@ JOINS = (
         "warning letters to firms that hold or label a product of the universe",
         """
         SELECT count(*) AS rows, count_if(firm_id IN (
-                   SELECT firm_id FROM drug_ndcs UNION SELECT firm_id FROM drug_products)) AS matched
+                   SELECT firm_id FROM drug_ndcs
+                   UNION SELECT firm_id FROM drug_products)) AS matched
         FROM firm_letters
         """,
     ),
@@ -139,7 +143,8 @@ JOINS = (
         "shortages abroad to ingredients",
         "reports from abroad whose ingredients are those of a drug of the universe",
         """
-        SELECT (SELECT count(*) FROM canada_reports) + (SELECT count(*) FROM uk_concessions) AS rows,
+        SELECT (SELECT count(*) FROM canada_reports)
+               + (SELECT count(*) FROM uk_concessions) AS rows,
                (SELECT count(*) FROM abroad_reports
                 WHERE ingredient_key IN (SELECT ingredient_key FROM drugs)) AS matched
         """,
@@ -148,7 +153,9 @@ JOINS = (
 
 
 def measure(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``coverage``: ``join_name``, ``description``, ``rows``, ``matched``, ``share``, ``floor``.
+    """Create ``coverage``, one row a join.
+
+    Columns are ``join_name``, ``description``, ``rows``, ``matched``, ``share``, ``floor``.
 
     Parameters
     ----------

@@ -46,7 +46,8 @@ def link_listings(connection: duckdb.DuckDBPyConnection) -> None:
     map_firms(
         connection,
         "listing_firm",
-        "SELECT company_name FROM shortage_postings UNION SELECT company_name FROM shortage_listings",
+        "SELECT company_name FROM shortage_postings "
+        "UNION SELECT company_name FROM shortage_listings",
     )
     connection.execute(
         f"""

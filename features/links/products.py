@@ -43,7 +43,8 @@ def link_products(connection: duckdb.DuckDBPyConnection) -> None:
         ``product_no``, ``approval_date`` and times.
     drug_products
         States of approved products in the product lists, with ``drug_id``, ``firm_id`` of
-        the holder, ``status`` (prescription, otc, discontinued, none) and times.
+        the holder, ``status`` (prescription, otc, discontinued, none), ``left_on`` (from when
+        on the lists have told that a product once on prescription has left) and times.
 
     Parameters
     ----------
@@ -158,12 +159,35 @@ def _link_applications(connection: duckdb.DuckDBPyConnection) -> None:
                    event_date, observed_at, known_from, known_until,
                    withdrawn, source, source_file, source_row, occurrence
             FROM orange_book_products
+        ),
+        told AS (
+            -- What was told of the product until then, by whichever list: only earlier
+            -- versions count, so nothing here looks ahead.
+            SELECT *, status = 'prescription' AND NOT withdrawn AS is_marketed,
+                   coalesce(bool_or(status = 'prescription' AND NOT withdrawn) OVER earlier, FALSE)
+                       AS was_marketed,
+                   lag(status = 'prescription' AND NOT withdrawn) OVER whole AS before
+            FROM listed
+            WINDOW whole AS (PARTITION BY application_no, product_no
+                             ORDER BY known_from, observed_at, source, withdrawn, occurrence),
+                   earlier AS (PARTITION BY application_no, product_no
+                               ORDER BY known_from, observed_at, source, withdrawn, occurrence
+                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        ),
+        runs AS (
+            SELECT *, count_if(before IS DISTINCT FROM is_marketed) OVER whole AS run
+            FROM told
+            WINDOW whole AS (PARTITION BY application_no, product_no
+                             ORDER BY known_from, observed_at, source, withdrawn, occurrence)
         )
         SELECT d.drug_id, l.application_type, l.application_no, l.product_no, f.firm_id,
                l.holder, l.trade_name, l.strength, l.te_code, l.status,
+               -- the day from which the product has been told to have left, without a break
+               CASE WHEN l.was_marketed AND NOT l.is_marketed THEN min(l.known_from) OVER (
+                   PARTITION BY l.application_no, l.product_no, l.run) END AS left_on,
                l.event_date, l.observed_at, l.known_from, l.known_until, l.withdrawn,
                l.source, l.source_file, l.source_row, l.occurrence
-        FROM listed AS l
+        FROM runs AS l
         JOIN approval_drug AS d
           ON d.ingredient IS NOT DISTINCT FROM l.ingredient
          AND d.dosage_form IS NOT DISTINCT FROM l.dosage_form
