@@ -79,9 +79,7 @@ class AsOf:
         connection.execute("CREATE OR REPLACE TEMP TABLE as_of_dates (as_of DATE PRIMARY KEY)")
         connection.execute("INSERT INTO as_of_dates SELECT unnest(?::DATE[])", [list(self.dates)])
 
-    def known(
-        self, table: str, where: str = "TRUE", columns: str = "f.*", *, months_ago: int = 0
-    ) -> str:
+    def known(self, table: str, where: str = "TRUE", columns: str = "f.*") -> str:
         """Return a subquery of the rows of ``table`` that were visible at each date.
 
         Parameters
@@ -93,17 +91,13 @@ class AsOf:
             such as ``f.event_date >= d.as_of - INTERVAL 5 YEAR`` keeps the join small.
         columns : str
             What to select of ``f`` beside ``as_of``.
-        months_ago : int
-            Show what was visible this many months before each date, so that two states of
-            knowledge can be compared.
 
         Returns
         -------
         str
             SQL in parentheses with the column ``as_of`` first.
         """
-        day = f"(d.as_of - INTERVAL {months_ago:d} MONTH)" if months_ago else "d.as_of"
-        rule = RULE.format(row="f", t=day)
+        rule = RULE.format(row="f", t="d.as_of")
         return (
             f"(SELECT d.as_of, {columns} FROM as_of_dates AS d "
             f"JOIN {table} AS f ON {rule} WHERE {where})"

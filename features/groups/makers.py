@@ -87,20 +87,11 @@ def query(view: AsOf) -> str:
 
     Notes
     -----
-    An exit is a product that the lists known 24 months before showed on prescription and
-    those known at the date show as discontinued or not at all; it is known no earlier than the
-    first list that shows it.
+    An exit is a product once told to be on prescription that the lists show as discontinued or
+    not at all; it counts from the first list that shows it, which may be long after the fact.
+    The list of 2012 names no holders: until the next one each application counts as its own.
     """
-    then = view.known(
-        "drug_products",
-        "(d.as_of, f.application_no, f.product_no) IN "
-        "(SELECT as_of, application_no, product_no FROM market_products WHERE has_left)",
-        "f.drug_id, f.application_no, f.product_no, f.status, f.withdrawn, "
-        "f.observed_at, f.known_from, f.source, f.occurrence",
-        months_ago=WINDOW_MONTHS,
-    )
-    newest_now = view.known("drug_products", columns="f.observed_at")
-    newest_then = view.known("drug_products", columns="f.observed_at", months_ago=WINDOW_MONTHS)
+    lists = view.known("drug_products", columns="f.observed_at")
     listings = view.known("drug_ndcs", "NOT f.withdrawn", "f.drug_id, f.firm_id")
     return f"""
     WITH by_holder AS (
@@ -132,27 +123,20 @@ def query(view: AsOf) -> str:
         FROM applications
         GROUP BY as_of, drug_id
     ),
-    compared AS (
+    left_lately AS (
+        SELECT as_of, drug_id, count(*) AS exits
+        FROM market_products
+        WHERE left_on >= as_of - INTERVAL {WINDOW_MONTHS} MONTH
+        GROUP BY as_of, drug_id
+    ),
+    -- Exits show only where a newer list follows an older one.
+    followed AS (
         SELECT as_of
-        FROM (SELECT as_of, max(observed_at) AS newest FROM {newest_now} GROUP BY as_of) AS n
-        JOIN (SELECT as_of, max(observed_at) AS newest FROM {newest_then} GROUP BY as_of) AS t
-          USING (as_of)
-        WHERE n.newest > t.newest
-    ),
-    marketed_then AS (
-        SELECT as_of, drug_id, application_no, product_no
-        FROM {then}
-        QUALIFY row_number() OVER (
-                    PARTITION BY as_of, application_no, product_no, drug_id
-                    ORDER BY observed_at DESC, known_from DESC, source, occurrence) = 1
-            AND status = 'prescription' AND NOT withdrawn
-    ),
-    left_since AS (
-        SELECT as_of, t.drug_id, count(DISTINCT (application_no, product_no)) AS exits
-        FROM marketed_then AS t
-        ANTI JOIN (SELECT * FROM market_products WHERE is_marketed) AS m
-            USING (as_of, application_no, product_no)
-        GROUP BY as_of, t.drug_id
+        FROM {lists}
+        GROUP BY as_of
+        HAVING max(observed_at) >= as_of - INTERVAL {WINDOW_MONTHS} MONTH
+        INTERSECT
+        SELECT DISTINCT as_of FROM market_products WHERE has_left
     ),
     portfolios AS (
         SELECT m.as_of, m.firm_id, count(*) AS drugs,
@@ -198,9 +182,9 @@ def query(view: AsOf) -> str:
     LEFT JOIN counted AS c USING (as_of, drug_id)
     LEFT JOIN held AS h USING (as_of, drug_id)
     LEFT JOIN labeled AS l USING (as_of, drug_id)
-    LEFT JOIN left_since AS x USING (as_of, drug_id)
+    LEFT JOIN left_lately AS x USING (as_of, drug_id)
     LEFT JOIN firms AS f USING (as_of, drug_id)
-    LEFT JOIN compared AS n USING (as_of)
+    LEFT JOIN followed AS n USING (as_of)
     LEFT JOIN holders_known AS k USING (as_of)
     """
 
