@@ -37,7 +37,12 @@ from shortcast.features.identity._tables import read_table
 from shortcast.features.identity._text import plain, without_brackets
 from shortcast.features.identity.forms import FORM_GROUPS, form_group, form_in_text
 from shortcast.features.identity.recall_text import read_recall
-from shortcast.features.identity.substances import MIXTURES, ingredients, without_vehicle
+from shortcast.features.identity.substances import (
+    MIXTURES,
+    ingredients,
+    known_ingredients,
+    without_vehicle,
+)
 
 # A longer list of ingredients does not make a readable slug.
 _MOST_NAMES_IN_SLUG = 8
@@ -217,6 +222,13 @@ def from_generic_name(name: str, presentation: str = "") -> Drug | None:
     return _drug(names, group)
 
 
+# "APO-CETIRIZINE 10MG", "Teva-Prazosin": Canadian generics are named after their maker.
+_CANADIAN_MAKER = re.compile(
+    r"^(?:accel|act|apo|auro|ava|bio|co|dom|gd|gen|jamp|mar|med|mint|mylan|novo|nra|ntp|nu|phl|pms"
+    r"|pro|ran|ratio|riva|sandoz|sanis|septa|taro|teva|van|zym)[ -]+(?=[a-z])"
+)
+
+
 @lru_cache(maxsize=_CACHE)
 def from_canada(ingredient_list: str, dosage_form: str, route: str) -> Drug | None:
     """Drug of a Canadian shortage report.
@@ -224,17 +236,19 @@ def from_canada(ingredient_list: str, dosage_form: str, route: str) -> Drug | No
     Parameters
     ----------
     ingredient_list : str
-        Ingredients, ``;`` or spaces between them.
+        Ingredients, ``;`` or mere blanks between them, or the name of a generic.
     dosage_form, route : str
-        As reported; repeated values are separated by ``;`` or spaces.
+        As reported; repeated values are separated by ``;`` or blanks.
 
     Returns
     -------
     Drug or None
+        None where no ingredient or no form can be read.
     """
+    text = _CANADIAN_MAKER.sub("", plain(ingredient_list))
     return _drug(
-        ingredients(ingredient_list),
-        form_group(dosage_form.replace(";", ","), route.replace(";", ",") or "unknown"),
+        known_ingredients(text) or ingredients(text),
+        form_group(dosage_form.replace(";", ","), route.replace(";", ",") or "not told"),
     )
 
 

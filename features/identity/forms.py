@@ -27,7 +27,7 @@ _INJECT_ROUTES = re.compile(
     r"|intraderm|intra-?artic|intravasc|intra-?arter|intraspin|intracard|retrobulb|intravitre"
     r"|intracavern|intralesion|block|intracaud|subarach|intraperiton.*inject|submucos|percutan"
     r"|intrasyn|intracoron|hemodial|extracorp|spinal|caudal|perfusion|intracameral"
-    r"|intralymph|subconjunct|intravent|periartic|interstit|injection|\bsc\b|intraosseous|subretinal"
+    r"|intralymph|subconjunct|intravent|periartic|interstit|inject|\bsc\b|intraosseous|subretinal"
 )
 _OTHER_ROUTES = re.compile(
     r"\botic\b|auricular|\bear\b|nasal|rectal|vagin|urethr|irrigat|intrauter|dental|periodont"
@@ -45,7 +45,7 @@ _SOLID = re.compile(
     r"|sublingual|\bcomprim|\bgelule|\bbar\b"
 )
 _LIQUID = re.compile(
-    r"syrup|elixir|oral (?:solution|suspension|liquid|concentrate|drops|emulsion|susp|soln)"
+    r"syrup|elixir|linctus|oral (?:solution|suspension|liquid|concentrate|drops|emulsion|susp|soln)"
     r"|(?:solution|suspension|liquid|drops), oral|for (?:oral )?(?:solution|suspension)|tincture"
     r"|powder,? for (?:oral )?(?:solution|suspension)|(?:solution|suspension) buvable|oral drops"
 )

@@ -11,7 +11,7 @@ from shortcast.features.identity._text import plain, without_brackets
 _CACHE = 1 << 17
 
 _UNITS = (
-    r"%|mcg|micrograms?|ug|mg|milligrams?|grams?|gm|g|kg|ml|millilitres?|milliliters?|litres?|l"
+    r"%|mcg|micrograms?|nanograms?|ug|mg|milligrams?|grams?|gm|g|kg|ml|millilitres?|milliliters?|litres?|l"
     r"|meq|mmol|mol|units?|unit|usp units?|iu|i\.u\.|unt|miu|mu|mci|mbq|kbq|ci|hr|hours?|h|mm|cm"
     r"|ppm|million|osm|mosm|actuation|act|dose|puff|spray|vial|amp|bag|tab|cap|kcal|u"
 )
@@ -39,6 +39,7 @@ _VEHICLE_PHRASE = re.compile(
     r"|bacteriostatic)\b.*$"
     r"|\s+in\s+0?\.\d.*$"
 )
+_FREE_OF = re.compile(r"\b(?:sugar|gluten|cfc|alcohol|latex|dye|lactose|preservative)[ -]free\b")
 _NUMBER_BELONGS_AFTER = frozenset(
     {"glycol", "dextran", "polysorbate", "poloxamer", "no.", "peg", "vitamin"}
 )
@@ -158,6 +159,7 @@ def _read_ingredients(text: str) -> tuple[str, ...]:
 def _names_in(text: str) -> list[str]:
     """Names between the separators, reduced to the words that may name an ingredient."""
     line = without_brackets(plain(text)).replace(" alfa/beta", " alfa")
+    line = _FREE_OF.sub(" ", line)
     line = _STRENGTH.sub(" ", _RADIONUCLIDE.sub(r"\1-\2", line))
     line = re.sub(r"[()\[\]{}]", " ", line)
     names: list[str] = []
