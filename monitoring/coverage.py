@@ -43,7 +43,12 @@ def coverage(connection: duckdb.DuckDBPyConnection) -> list[JoinCoverage]:
     ).fetchall()
     return [
         JoinCoverage(
-            join, description, int(count), int(matched), matched / count if count else None, floor
+            join=join,
+            description=description,
+            rows=int(count),
+            matched=int(matched),
+            share=matched / count if count else None,
+            floor=None if floor is None else float(floor),
         )
         for join, description, count, matched, floor in rows
     ]

@@ -11,10 +11,18 @@ with ``a`` the shares now and ``e`` the shares then: the symmetrised Kullback-Le
 divergence (Jeffreys, "An invariant form for the prior probability in estimation problems",
 Proc. R. Soc. A 186, 1946). The rule of thumb, below 0.10 no shift, 0.10 to 0.25 some, above
 0.25 a large one, is that of credit scoring (Siddiqi, "Credit Risk Scorecards", Wiley 2006).
-It knows nothing of sample size: without any shift, PSI is distributed about as
-``(1/n + 1/m) * chi-square(bins - 1)`` (Yurdakul, "Statistical Properties of Population
-Stability Index", Western Michigan University 2018). In a small market that alone passes
-0.10, so a shift also has to be above the 99.9th percentile of that noise.
+It is too strict here in two ways, so a shift also has to be
+
+* above the 99.9th percentile of chance: without any shift, PSI is distributed about as
+  ``(1/n + 1/m) * chi-square(bins - 1)`` (Yurdakul, "Statistical Properties of Population
+  Stability Index", Western Michigan University 2018), which alone passes 0.10 in a small
+  market;
+* above the largest index of any single month of the training window against the whole
+  window. Features that are one for a class of drugs, or that follow the calendar, differ
+  from month to month by nature; the model has seen that.
+
+The share of missing values is held against the last year of the training window: sources
+began at different times, and what was missing at first says nothing of today.
 """
 
 from __future__ import annotations
@@ -32,11 +40,15 @@ from shortcast.errors import ShortcastError
 from shortcast.monitoring.findings import Finding, Severity
 
 #: Raised whenever a reference of an earlier layout could no longer be read.
-FORMAT = 1
+FORMAT = 2
 
-#: Bounds of the index (Siddiqi 2006) for a warning and for an alarm.
+#: Bounds of the index (Siddiqi 2006) for a warning and for an alarm. Where the bound for a
+#: warning is higher, that for an alarm is as far above it.
 PSI_WARNING = 0.10
 PSI_ALARM = 0.25
+
+#: Months at the end of the training window that the share of missing values is held against.
+RECENT_MONTHS = 12
 
 #: Change of the share of missing values for a warning and for an alarm. Our choice: a tenth
 #: of the drugs losing a value is more than any change of the market from month to month.
@@ -70,9 +82,10 @@ class Drift:
     psi : float or None
         Population stability index; None if the column is absent now.
     psi_bound : float
-        Bound above which it is reported: the larger of 0.10 and the noise.
+        Bound above which it is reported: the largest of 0.10, chance, and what single
+        months of the training window showed.
     missing_then, missing_now : float
-        Share of missing values.
+        Share of missing values, in the last year of the training window and now.
     missing_bound : float
         Bound above which a change of that share is reported.
     moved : str
@@ -113,20 +126,22 @@ def reference(panel: pd.DataFrame, scores: pd.DataFrame | None = None) -> dict[s
     """
     if panel.empty:
         raise ShortcastError("The training window has no row, so drift has nothing to refer to.")
-    columns = {name: _summary(panel[name]) for name in _features(panel)}
+    months = _months(panel["as_of"])
+    # A drug's months resemble one another: drugs, not rows, are what was sampled.
+    drugs = int(panel["drug_id"].nunique())
     made: dict[str, Any] = {
         "format": FORMAT,
         "from": str(pd.Timestamp(panel["as_of"].min()).date()),
         "through": str(pd.Timestamp(panel["as_of"].max()).date()),
         "rows": len(panel),
-        # A drug's months resemble one another: drugs, not rows, are what was sampled.
-        "drugs": int(panel["drug_id"].nunique()),
-        "features": columns,
+        "drugs": drugs,
+        "features": {name: _summary(panel[name], months, drugs) for name in _features(panel)},
         "scores": {},
     }
     if scores is not None:
         wide = _wide(scores)
-        made["scores"] = {name: _summary(wide[name]) for name in wide.columns}
+        months = _months(wide.index.get_level_values("as_of"))
+        made["scores"] = {str(name): _summary(wide[name], months, drugs) for name in wide.columns}
     return made
 
 
@@ -201,82 +216,99 @@ def _is_numeric(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
+def _months(days: pd.Series | pd.Index) -> np.ndarray:
+    """Return the position of each as-of date among those that occur, from 0 on."""
+    return np.unique(pd.to_datetime(days).to_numpy(), return_inverse=True)[1]
+
+
 def _numbers(values: pd.Series) -> np.ndarray:
-    """Return the values that are there as floats; infinities count as missing."""
+    """Return the values as floats; text becomes NaN."""
     if not _is_numeric(values):
         values = pd.to_numeric(values, errors="coerce")
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    return numbers[np.isfinite(numbers)]
+    return values.to_numpy(dtype=float, na_value=np.nan)
 
 
-def _texts(values: pd.Series) -> pd.Series:
-    """Return the values that are there as text."""
-    return values.dropna().astype(str)
+def _layout(values: pd.Series) -> dict[str, Any]:
+    """Choose the bins of a column: edges for many numbers, else the values themselves."""
+    if not _is_numeric(values):
+        return {"type": "category", "values": sorted(values.dropna().astype(str).unique())}
+    numbers = _numbers(values)
+    numbers = numbers[np.isfinite(numbers)]
+    distinct = np.unique(numbers)
+    if len(distinct) <= MAX_VALUES:
+        return {"type": "values", "values": distinct.tolist()}
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1]))
+    return {"type": "number", "edges": edges.tolist()}
 
 
-def _summary(values: pd.Series) -> dict[str, Any]:
-    """Return bins, shares and the share missing of one column."""
-    if _is_numeric(values):
-        numbers = _numbers(values)
-        missing = 1 - len(numbers) / len(values)
-        distinct, counts = np.unique(numbers, return_counts=True)
-        if len(distinct) > MAX_VALUES:
-            edges = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1]))
-            shares = _shares(_cut(numbers, edges), len(edges) + 1)
-            return {
-                "type": "number",
-                "edges": edges.tolist(),
-                "shares": shares,
-                "missing": missing,
-            }
-        bins = {f"{value:g}": int(count) for value, count in zip(distinct, counts, strict=True)}
-        total = len(numbers)
-        kind = "values"
-    else:
-        texts = _texts(values)
-        missing = 1 - len(texts) / len(values)
-        bins = {str(k): int(v) for k, v in texts.value_counts().sort_index().items()}
-        total = len(texts)
-        kind = "category"
-    return {
-        "type": kind,
-        "bins": list(bins),
-        "shares": [count / total for count in bins.values()] if total else [],
-        "missing": missing,
-    }
-
-
-def _cut(numbers: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the bin of each number; bin i reaches from above edge i-1 to edge i."""
-    return np.searchsorted(edges, numbers, side="left")
-
-
-def _shares(bins: np.ndarray, count: int) -> list[float]:
-    return (np.bincount(bins, minlength=count) / max(len(bins), 1)).tolist()
-
-
-def _current_counts(values: pd.Series, summary: Mapping[str, Any]) -> tuple[np.ndarray, int]:
-    """Count the current values in the bins of the reference.
+def _place(values: pd.Series, layout: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Put each value into its bin.
 
     Returns
     -------
-    counts : ndarray of int
-        One a bin; for values and categories a last bin takes those never seen in training.
-    missing : int
-        Values that are not there.
+    present : ndarray of bool
+        False for values that are missing; infinities count as such.
+    bins : ndarray of int
+        For each value that is there. Bin i of numbers reaches from above edge i-1 to edge
+        i; the last bin of values and categories takes what was never seen in training.
     """
-    if summary["type"] == "number":
-        numbers = _numbers(values)
-        edges = np.asarray(summary["edges"])
-        counts = np.bincount(_cut(numbers, edges), minlength=len(edges) + 1)
-        return counts, len(values) - len(numbers)
-    if summary["type"] == "values":
-        distinct, found = np.unique(_numbers(values), return_counts=True)
-        tally = {f"{v:g}": int(c) for v, c in zip(distinct, found, strict=True)}
-    else:
-        tally = {str(k): int(v) for k, v in _texts(values).value_counts().items()}
-    counts = np.array([tally.pop(name, 0) for name in summary["bins"]] + [sum(tally.values())])
-    return counts, len(values) - int(counts.sum())
+    if layout["type"] == "category":
+        present = values.notna().to_numpy()
+        known = pd.Index(layout["values"], dtype=object)
+        bins = known.get_indexer(pd.Index(values[present].astype(str), dtype=object))
+        return present, np.where(bins < 0, len(known), bins)
+    numbers = _numbers(values)
+    present = np.isfinite(numbers)
+    numbers = numbers[present]
+    if layout["type"] == "number":
+        return present, np.searchsorted(np.asarray(layout["edges"]), numbers, side="left")
+    known = np.append(np.asarray(layout["values"], dtype=float), np.inf)
+    bins = np.searchsorted(known, numbers, side="left")
+    return present, np.where(known[bins] == numbers, bins, len(known) - 1)
+
+
+def _bin_names(layout: Mapping[str, Any]) -> list[str]:
+    if layout["type"] == "category":
+        return [*layout["values"], _OTHER]
+    if layout["type"] == "values":
+        return [*(f"{value:g}" for value in layout["values"]), _OTHER]
+    edges = layout["edges"]
+    names = [f"up to {edges[0]:g}", *(f"{a:g} to {b:g}" for a, b in pairwise(edges))]
+    return [*names, f"above {edges[-1]:g}"]
+
+
+def _psi(shares: np.ndarray, present_then: float, counts: np.ndarray) -> np.ndarray:
+    """Return the index of each row of counts against the shares of the training window.
+
+    Half a drug is added to every bin, so that the logarithm stays finite where one is empty.
+    """
+    bins = counts.shape[-1]
+    then = (shares * present_then + 0.5) / (present_then + 0.5 * bins)
+    now = (counts + 0.5) / (counts.sum(axis=-1, keepdims=True) + 0.5 * bins)
+    return np.sum((now - then) * np.log(now / then), axis=-1)
+
+
+def _summary(values: pd.Series, months: np.ndarray, drugs: int) -> dict[str, Any]:
+    """Return bins, shares, share missing and usual index of one column."""
+    layout = _layout(values)
+    size = len(_bin_names(layout))
+    present, bins = _place(values, layout)
+    rows = np.bincount(months)
+    table = np.bincount(months[present] * size + bins, minlength=len(rows) * size)
+    table = table.reshape(len(rows), size)
+    total = int(table.sum())
+    missing = 1 - total / len(values)
+    shares = table.sum(axis=0) / max(total, 1)
+    filled = table[table.sum(axis=1) > 0]
+    usual = _psi(shares, drugs * (1 - missing), filled).max() if len(filled) > 1 else 0.0
+    recent = slice(-RECENT_MONTHS, None)
+    return {
+        **layout,
+        "shares": shares.tolist(),
+        "missing": missing,
+        "missing_lately": 1 - int(table[recent].sum()) / int(rows[recent].sum()),
+        "usual_psi": float(usual),
+    }
 
 
 def _compare(
@@ -288,55 +320,37 @@ def _compare(
     drifts = []
     drugs_now = len(current)
     for column, summary in summaries.items():
-        missing_then = float(summary["missing"])
+        lately = float(summary["missing_lately"])
         if column not in current.columns:
-            drifts.append(
-                Drift(kind, column, None, PSI_WARNING, missing_then, 1.0, MISSING_WARNING)
-            )
+            drifts.append(Drift(kind, column, None, PSI_WARNING, lately, 1.0, MISSING_WARNING))
             continue
-        counts, missing = _current_counts(current[column], summary)
-        shares = np.asarray(summary["shares"], dtype=float)
-        if summary["type"] != "number":
-            shares = np.append(shares, 0.0)
         names = _bin_names(summary)
-        missing_now = missing / drugs_now
-        present_then = drugs_then * (1 - missing_then)
-        present_now = int(counts.sum())
+        shares = np.asarray(summary["shares"], dtype=float)
+        present, bins = _place(current[column], summary)
+        counts = np.bincount(bins, minlength=len(names))
+        present_then = drugs_then * (1 - float(summary["missing"]))
+        present_now = int(present.sum())
         psi, bound, moved = 0.0, PSI_WARNING, ""
         if present_then >= 1 and present_now >= 1:
-            # Half a drug in every bin keeps the logarithm finite where a bin is empty.
-            then = (shares * present_then + 0.5) / (present_then + 0.5 * len(shares))
-            now = (counts + 0.5) / (present_now + 0.5 * len(shares))
-            psi = float(np.sum((now - then) * np.log(now / then)))
-            noise = (1 / present_then + 1 / present_now) * _chi_square(len(shares) - 1)
-            bound = max(PSI_WARNING, noise)
+            psi = float(_psi(shares, present_then, counts))
+            chance = (1 / present_then + 1 / present_now) * _chi_square(len(names) - 1)
+            bound = max(PSI_WARNING, chance, float(summary["usual_psi"]))
             most = int(np.argmax(np.abs(counts / present_now - shares)))
             moved = f"{names[most]}: {shares[most]:.0%} then, {counts[most] / present_now:.0%} now"
-        spread = math.sqrt(
-            max(missing_then * (1 - missing_then), 0) * (1 / drugs_then + 1 / drugs_now)
-        )
+        spread = math.sqrt(lately * (1 - lately) * (1 / drugs_then + 1 / drugs_now))
         drifts.append(
             Drift(
                 kind,
                 column,
                 psi,
                 bound,
-                missing_then,
-                missing_now,
+                lately,
+                1 - present_now / drugs_now,
                 max(MISSING_WARNING, _Z * spread),
                 moved,
             )
         )
     return drifts
-
-
-def _bin_names(summary: Mapping[str, Any]) -> list[str]:
-    if summary["type"] != "number":
-        return [*summary["bins"], _OTHER]
-    edges = summary["edges"]
-    names = [f"up to {edges[0]:g}"]
-    names += [f"{a:g} to {b:g}" for a, b in pairwise(edges)]
-    return [*names, f"above {edges[-1]:g}"]
 
 
 def _chi_square(freedom: int) -> float:
@@ -368,7 +382,7 @@ def _finding(drift: Drift) -> Finding | None:
             drift.column,
             severity,
             f"{what} {drift.column} is missing for {drift.missing_now:.0%} of drugs; in the "
-            f"training window it was {drift.missing_then:.0%}.",
+            f"last year of the training window it was {drift.missing_then:.0%}.",
             value=change,
             threshold=drift.missing_bound,
         )
@@ -376,9 +390,9 @@ def _finding(drift: Drift) -> Finding | None:
         return Finding(
             drift.kind,
             drift.column,
-            "alarm" if drift.psi > max(PSI_ALARM, drift.psi_bound) else "warning",
+            "alarm" if drift.psi > drift.psi_bound + PSI_ALARM - PSI_WARNING else "warning",
             f"{what} {drift.column} has moved away from the training window (PSI "
-            f"{drift.psi:.2f}; {drift.moved}).",
+            f"{drift.psi:.2f}, bound {drift.psi_bound:.2f}; {drift.moved}).",
             value=drift.psi,
             threshold=drift.psi_bound,
         )

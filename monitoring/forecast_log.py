@@ -153,6 +153,8 @@ def _check(run: NewRun, forecasts: pd.DataFrame, details: pd.DataFrame) -> None:
     expected = ranks.groupby(forecasts["horizon_months"]).rank(method="first")
     refuse(ranks != expected, forecasts, "has a rank that does not run from 1 without a gap")
     refuse(details.duplicated("drug_id"), details, "has two detail rows")
+    nameless = details[["name", "form_group"]].isna().any(axis=1)
+    refuse(nameless, details, "has no name or no form group")
     refuse(
         ~forecasts["drug_id"].isin(details["drug_id"]), forecasts, "has a score but no detail row"
     )

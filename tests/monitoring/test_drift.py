@@ -104,7 +104,7 @@ def test_a_feature_that_lost_its_values_is_reported_as_missing(
     (finding,) = findings(compare(training, half))
     assert finding.severity == "alarm"
     assert finding.value == pytest.approx(0.5)
-    assert "missing for 50% of drugs; in the training window it was 0%" in finding.message
+    assert "missing for 50% of drugs; in the last year" in finding.message
 
 
 def test_a_feature_that_is_absent_comes_first(training: dict[str, object]) -> None:
@@ -118,6 +118,32 @@ def test_text_where_numbers_were_counts_as_missing(training: dict[str, object]) 
     now = panel(1, 1).assign(price_usd="n/a")
     (finding,) = findings(compare(training, now))
     assert "price_usd is missing for 100% of drugs" in finding.message
+
+
+def test_a_feature_of_the_whole_market_is_held_against_what_its_months_showed() -> None:
+    window = panel(0, 24)
+    month = window["as_of"].dt.month
+    window["short_share"] = month / 100
+    then = reference(window)
+    usual = panel(1, 1).assign(short_share=0.07)
+    beyond = panel(1, 1).assign(short_share=0.2)
+    (drift,) = [d for d in compare(then, usual) if d.column == "short_share"]
+    # One month holds one value, so its index is large by nature.
+    assert (drift.psi or 0) > 1
+    assert subjects(compare(then, usual)) == []
+    assert subjects(compare(then, beyond)) == ["short_share"]
+
+
+def test_missing_values_are_held_against_the_last_year_of_the_window() -> None:
+    window = panel(0, 36)
+    began = window["as_of"] >= "2020-01-01"
+    then = reference(window.assign(makers=window["makers"].where(began)))
+    assert subjects(compare(then, panel(1, 1))) == []
+    (finding,) = findings(compare(then, panel(1, 1).assign(makers=np.nan)))
+    assert finding.message == (
+        "Feature makers is missing for 100% of drugs; in the last year of the training window "
+        "it was 0%."
+    )
 
 
 def test_the_index_is_that_of_the_formula() -> None:

@@ -172,6 +172,12 @@ def _detail_twice(forecasts: pd.DataFrame, details: pd.DataFrame) -> Frames:
     return forecasts, pd.concat([details, details.iloc[:1]])
 
 
+def _no_name(forecasts: pd.DataFrame, details: pd.DataFrame) -> Frames:
+    return forecasts, details.assign(
+        name=details["name"].where(details["drug_id"] != "b--injection")
+    )
+
+
 def _no_column(forecasts: pd.DataFrame, details: pd.DataFrame) -> Frames:
     return forecasts, details.drop(columns="reasons")
 
@@ -191,6 +197,7 @@ def _empty(forecasts: pd.DataFrame, details: pd.DataFrame) -> Frames:
         (_other_day, "dated another day"),
         (_in_shortage, "Drug a--injection .* not at risk, and yet has a score"),
         (_detail_twice, "two detail rows"),
+        (_no_name, "Drug b--injection .* has no name"),
         (_no_column, "details lack the column 'reasons'"),
         (_empty, "no forecast in the run of 2022-03-01"),
     ],
