@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from shortcast.database import DatabaseError
 from shortcast.errors import ShortcastError
 from shortcast.serving.security import HEADERS
 from shortcast.serving.templating import page
@@ -150,6 +151,8 @@ async def _on_validation(request: Request, error: Exception) -> Response:
 
 async def _on_refusal(request: Request, error: Exception) -> Response:
     """Answer for a failure that the rest of the project explained; its paths stay in the log."""
+    if isinstance(error, DatabaseError):
+        return await _on_database(request, error)
     log.error("%s: %s", request.url.path, error)
     detail = "The records behind this answer cannot be read; /health says which and what to do."
     return _answer(request, Problem(503, "no-warehouse", detail))

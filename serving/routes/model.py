@@ -46,7 +46,8 @@ def read_model(service: ServiceOf) -> Champion:
     try:
         bundle = service.champion.bundle()
     except ChampionError as error:
-        raise Problem(503, "no-model", str(error)) from error
+        detail = str(error).replace(str(service.settings.home), "SHORTCAST_HOME")
+        raise Problem(503, "no-model", detail) from error
     run = service.find_run()
     same = run is not None and run.model_version == bundle.version and run.data == bundle.data
     envelope = about(run) if run is not None and same else {"as_of": None}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -13,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from shortcast.database import migrate, session
+from shortcast.database import engine, migrate, session
 from shortcast.features import panel
 from shortcast.monitoring import forecast_log
 from shortcast.monitoring.forecast_log import NewRun
@@ -106,10 +108,28 @@ EVIDENCE = [
 ]
 
 
-def make_warehouse(path: Path, *, data: str = "real", drug_id: str = "velorane--injection") -> None:
-    """Write a warehouse with the tables that the service reads, and swap it in."""
-    aside = path.with_suffix(".building")
-    with duckdb.connect(str(aside)) as connection:
+@cache
+def warehouse_bytes(data: str, drug_id: str) -> bytes:
+    """Return a warehouse file with the tables that the service reads, made once a session."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "warehouse.duckdb"
+        _fill_warehouse(path, data, drug_id)
+        return path.read_bytes()
+
+
+@cache
+def database_bytes() -> bytes:
+    """Return an empty application database, made once a session."""
+    with TemporaryDirectory() as folder:
+        settings = Settings(home=Path(folder))
+        migrate(settings)
+        # Closing the last connection moves the write-ahead log into the file.
+        engine(settings).dispose()
+        return (settings.home / "shortcast.db").read_bytes()
+
+
+def _fill_warehouse(path: Path, data: str, drug_id: str) -> None:
+    with duckdb.connect(str(path)) as connection:
         connection.execute(
             f"""
             CREATE TABLE build AS SELECT 'f' AS fingerprint, '2022-05-02T04:00:00+00:00' AS
@@ -141,7 +161,6 @@ def make_warehouse(path: Path, *, data: str = "real", drug_id: str = "velorane--
                 VARCHAR, event_date DATE, known_from DATE, known_until DATE);
             """
         )
-    aside.replace(path)
 
 
 def make_bundle(
@@ -175,7 +194,7 @@ class Market:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         settings.home.mkdir(parents=True)
-        migrate(settings)
+        (settings.home / "shortcast.db").write_bytes(database_bytes())
 
     def add_run(
         self,
@@ -188,6 +207,7 @@ class Market:
         data: str = "real",
         records: str = "abcdef0123456789",
         reasons: list[dict[str, Any]] = REASONS,
+        made_on: date | None = None,
     ) -> int:
         """Append a run: 3 months at half of the 6-month score, 12 months at 1.5 times."""
         ordered = sorted(scores, key=lambda drug: (-scores[drug], drug))
@@ -224,13 +244,15 @@ class Market:
             data=data,
             records_checksum=records,
             code_version="0.1.0",
-            made_at=datetime(as_of.year, as_of.month, as_of.day, 6, tzinfo=UTC),
+            made_at=datetime.combine(made_on or as_of, time(6), UTC),
         )
         return forecast_log.append(run, forecasts, details, settings=self.settings)
 
-    def write_warehouse(self, **changes: str) -> None:
-        """Swap in a warehouse; see `make_warehouse`."""
-        make_warehouse(self.settings.warehouse, **changes)
+    def write_warehouse(self, *, data: str = "real", drug_id: str = "velorane--injection") -> None:
+        """Swap in a warehouse that knows one drug."""
+        aside = self.settings.home / "warehouse.building"
+        aside.write_bytes(warehouse_bytes(data, drug_id))
+        aside.replace(self.settings.warehouse)
 
     def export_champion(self, version: str = "3", **changes: Any) -> None:
         """Export a champion; see `make_bundle`."""

@@ -41,9 +41,14 @@ def test_what_is_no_month_is_refused(client: TestClient, month: str) -> None:
 
 
 def test_a_forecast_made_long_after_its_day_says_so(market: Any, client: TestClient) -> None:
-    market.add_run(date(2022, 6, 1), {"velorane--injection": 0.02}, ())
+    later = date(2022, 8, 1)
+    market.add_run(date(2022, 6, 1), {"velorane--injection": 0.02}, (), made_on=later)
     items = client.get("/v1/forecasts", params={"drug_id": "velorane--injection"}).json()["items"]
-    assert {item["made_later"] for item in items} == {False}
+    assert {item["as_of"] for item in items if item["made_later"]} == {"2022-06-01"}
+    assert {item["as_of"] for item in items if not item["made_later"]} == {
+        "2022-05-01",
+        "2022-04-01",
+    }
 
 
 def test_what_became_of_a_forecast_stands_beside_it(market: Any, client: TestClient) -> None:
