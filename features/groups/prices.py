@@ -1,0 +1,292 @@
+"""Prices: level, trend, and rank against peers, and how much is spent.
+
+Three public sources, none of which covers every drug: the weekly retail survey (NADAC, by drug;
+in the records since January 2020), Medicare Part D (by ingredient, year by year) and Medicare
+Part B (by ingredient, injections; the records hold one release, with the years to 2015). A price
+is per unit of the source (millilitre, gram, piece; for Part B the unit of the billing code), so
+levels compare within a form group only. In the literature low prices go with more shortages
+(Dave et al. 2018).
+"""
+
+from __future__ import annotations
+
+from shortcast.features.asof import AsOf
+from shortcast.features.groups.contract import Feature, Group
+from shortcast.features.groups.reach import reached
+
+_NOT_SURVEYED = "see price_missing_reason"
+_NO_BEFORE = f"{_NOT_SURVEYED}, or none of its products was surveyed so long before"
+_PART_D = "no price of its ingredients in a Medicare Part D release known by then"
+_PART_B = (
+    "not an injection, or no price of its ingredients in a Medicare Part B release known by then"
+)
+
+#: Fewer priced drugs than this make no rank.
+MIN_PEERS = 5
+
+#: A surveyed price older than this says nothing of the present.
+STALE_MONTHS = 3
+
+FEATURES = (
+    Feature(
+        "price_missing_reason",
+        "VARCHAR",
+        "whether a retail price is known (known, source not yet available, source silent, not "
+        "covered by the survey)",
+    ),
+    Feature(
+        "log_price_median_usd",
+        "DOUBLE",
+        "retail price per unit, median of its products (logarithm of US dollars)",
+        missing=_NOT_SURVEYED,
+    ),
+    Feature(
+        "log_price_min_usd",
+        "DOUBLE",
+        "retail price per unit of its cheapest product (logarithm of US dollars)",
+        missing=_NOT_SURVEYED,
+    ),
+    Feature(
+        "log_price_change_6m",
+        "DOUBLE",
+        "change of its retail price in 6 months (difference of logarithms)",
+        missing=_NO_BEFORE,
+    ),
+    Feature(
+        "log_price_change_12m",
+        "DOUBLE",
+        "change of its retail price in 12 months (difference of logarithms)",
+        missing=_NO_BEFORE,
+    ),
+    Feature(
+        "price_rank_form_group_share",
+        "DOUBLE",
+        "share of the other surveyed drugs of its form group with a lower retail price",
+        missing=f"{_NOT_SURVEYED}, or fewer than {MIN_PEERS} surveyed drugs to compare with",
+    ),
+    Feature(
+        "price_rank_class_share",
+        "DOUBLE",
+        "share of the other surveyed drugs of its pharmacologic class and form group with a "
+        "lower retail price",
+        missing=f"{_NOT_SURVEYED}, or fewer than {MIN_PEERS} surveyed drugs to compare with",
+    ),
+    Feature(
+        "partb_log_price_usd",
+        "DOUBLE",
+        "Medicare Part B price per billing unit of its ingredients (logarithm of US dollars)",
+        missing=_PART_B,
+    ),
+    Feature(
+        "partb_below_5_usd",
+        "BOOLEAN",
+        "an injection with a Medicare Part B price below 5 US dollars per billing unit",
+        missing=_PART_B,
+    ),
+    Feature(
+        "partb_log_spending_usd",
+        "DOUBLE",
+        "Medicare Part B spending on injections of its ingredients in a year (logarithm of US "
+        "dollars)",
+        missing=_PART_B,
+    ),
+    Feature(
+        "partd_log_price_usd",
+        "DOUBLE",
+        "Medicare Part D price per unit of its ingredients (logarithm of US dollars)",
+        missing=_PART_D,
+    ),
+    Feature(
+        "partd_log_price_change_1y",
+        "DOUBLE",
+        "change of the Medicare Part D price on the year before (difference of logarithms)",
+        missing=f"{_PART_D}, or none for the year before",
+    ),
+    Feature(
+        "partd_log_spending_usd",
+        "DOUBLE",
+        "Medicare Part D spending on its ingredients in a year (logarithm of US dollars)",
+        missing=_PART_D,
+    ),
+    Feature(
+        "partd_makers",
+        "BIGINT",
+        "companies whose products of its ingredients Medicare Part D paid for in a year",
+        missing=_PART_D,
+    ),
+)
+
+
+def query(view: AsOf) -> str:
+    """Return the prices and spending known of each drug at each date.
+
+    Parameters
+    ----------
+    view : AsOf
+        The view; `shortcast.features.panel.prepare` has made its tables.
+
+    Returns
+    -------
+    str
+        SQL with ``drug_id``, ``as_of`` and the features; logarithms are natural.
+
+    Notes
+    -----
+    A rank is (rank - 1) / (peers - 1), equal prices sharing the lowest; over several classes,
+    the mean. Of a year's spending in Medicare the release that first told of it counts: later
+    releases repeat only some of its products.
+    """
+    survey = view.known(
+        "drug_prices",
+        f"f.month >= d.as_of - INTERVAL {STALE_MONTHS} MONTH",
+        "f.drug_id, f.month, f.known_from, f.price_median_usd, f.price_min_usd, "
+        "f.log_change_6m, f.log_change_12m",
+    )
+    classes = view.known(
+        "drug_ndcs",
+        "NOT f.withdrawn AND contains(f.pharm_classes, '[EPC]')",
+        "f.drug_id, f.pharm_classes",
+    )
+    seen = view.known("drug_prices", columns="f.known_from")
+    alive = reached(view, "drug_prices")
+    return f"""
+    WITH surveyed AS (
+        SELECT s.*, d.form_group
+        FROM {survey} AS s
+        JOIN drugs AS d USING (drug_id)
+        QUALIFY row_number() OVER (
+            PARTITION BY s.as_of, s.drug_id
+            ORDER BY s.month DESC, s.known_from DESC, s.price_median_usd) = 1
+    ),
+    ranked AS (
+        SELECT as_of, drug_id,
+               CASE WHEN count(*) OVER (PARTITION BY as_of, form_group) >= {MIN_PEERS}
+                    THEN percent_rank() OVER (PARTITION BY as_of, form_group
+                                              ORDER BY price_median_usd) END AS in_form_group
+        FROM surveyed
+    ),
+    entries AS (
+        SELECT as_of, drug_id, trim(unnest(string_split(pharm_classes || ',', '],'))) AS entry
+        FROM (SELECT DISTINCT as_of, drug_id, pharm_classes FROM {classes})
+    ),
+    class_ranks AS (
+        SELECT as_of, drug_id,
+               CASE WHEN count(*) OVER peers >= {MIN_PEERS}
+                    THEN percent_rank() OVER (PARTITION BY as_of, entry, form_group
+                                              ORDER BY price_median_usd) END AS in_class
+        FROM (SELECT DISTINCT * FROM entries WHERE ends_with(entry, '[EPC'))
+        JOIN surveyed USING (as_of, drug_id)
+        WINDOW peers AS (PARTITION BY as_of, entry, form_group)
+    ),
+    by_class AS (
+        SELECT as_of, drug_id, round(avg(in_class ORDER BY in_class), 6) AS in_class
+        FROM class_ranks
+        GROUP BY as_of, drug_id
+    ),
+    part_b AS (
+        {_newest_year(view, "ingredient_partb_prices")}
+    ),
+    part_d AS (
+        {_newest_year(view, "ingredient_partd_prices", "f.makers")}
+    )
+    SELECT p.as_of, p.drug_id,
+           CASE WHEN s.drug_id IS NOT NULL THEN 'known'
+                WHEN n.as_of IS NULL THEN 'source not yet available'
+                WHEN a.as_of IS NULL THEN 'source silent'
+                ELSE 'not covered by the survey' END AS price_missing_reason,
+           round(ln(s.price_median_usd), 6) AS log_price_median_usd,
+           round(ln(s.price_min_usd), 6) AS log_price_min_usd,
+           round(s.log_change_6m, 6) AS log_price_change_6m,
+           round(s.log_change_12m, 6) AS log_price_change_12m,
+           round(r.in_form_group, 6) AS price_rank_form_group_share,
+           c.in_class AS price_rank_class_share,
+           round(ln(b.price), 6) AS partb_log_price_usd,
+           b.price < 5 AS partb_below_5_usd,
+           round(ln(b.spending), 6) AS partb_log_spending_usd,
+           round(ln(e.price), 6) AS partd_log_price_usd,
+           round(ln(e.price / e.price_before), 6) AS partd_log_price_change_1y,
+           round(ln(e.spending), 6) AS partd_log_spending_usd,
+           e.makers AS partd_makers
+    FROM panel_drugs AS p
+    JOIN drugs AS d USING (drug_id)
+    LEFT JOIN surveyed AS s USING (as_of, drug_id)
+    LEFT JOIN ranked AS r USING (as_of, drug_id)
+    LEFT JOIN by_class AS c USING (as_of, drug_id)
+    LEFT JOIN part_b AS b
+      ON b.as_of = p.as_of AND b.ingredient_key = d.ingredient_key AND d.form_group = 'injection'
+    LEFT JOIN part_d AS e ON e.as_of = p.as_of AND e.ingredient_key = d.ingredient_key
+    LEFT JOIN (SELECT DISTINCT as_of FROM {seen}) AS n ON n.as_of = p.as_of
+    LEFT JOIN {alive} AS a ON a.as_of = p.as_of
+    """
+
+
+def _newest_year(view: AsOf, table: str, more: str = "NULL AS makers") -> str:
+    """Return SQL of the newest year with a price, and the price of the year before it."""
+    years = view.known(
+        table,
+        "f.price_usd_per_unit > 0",
+        f"f.ingredient_key, f.year, f.price_usd_per_unit AS price, "
+        f"nullif(f.spending_usd, 0) AS spending, f.known_from, {more}",
+    )
+    return f"""
+        SELECT *,
+               CASE WHEN lag(year) OVER one = year - 1 THEN lag(price) OVER one END AS price_before
+        FROM (
+            SELECT * FROM {years}
+            QUALIFY row_number() OVER (PARTITION BY as_of, ingredient_key, year
+                                       ORDER BY known_from, price, spending) = 1
+        )
+        WINDOW one AS (PARTITION BY as_of, ingredient_key ORDER BY year)
+        QUALIFY row_number() OVER (PARTITION BY as_of, ingredient_key ORDER BY year DESC) = 1
+    """
+
+
+def evidence(view: AsOf) -> str:
+    """Return the newest surveyed prices and the Medicare prices known of each drug.
+
+    Parameters
+    ----------
+    view : AsOf
+        The view.
+
+    Returns
+    -------
+    str
+        SQL with the columns of `shortcast.features.groups.contract.Group.evidence`.
+    """
+    survey = view.known("drug_prices", "f.month >= d.as_of - INTERVAL 14 MONTH")
+    part_b = view.known("ingredient_partb_prices", "f.price_usd_per_unit > 0")
+    part_d = view.known("ingredient_partd_prices", "f.price_usd_per_unit > 0")
+    paid = (
+        "'Medicare Part {part} paid ' || round(price_usd_per_unit, 4) || ' US dollars per unit "
+        "of ' || ingredient_key || ' in ' || year"
+    )
+    return f"""
+    SELECT drug_id, as_of, event_date, known_from,
+           'Retail survey of ' || event_date || ': median price per unit '
+               || round(price_median_usd, 4) || ' US dollars (' || products || ' products)'
+               AS summary,
+           source, source_file, source_row
+    FROM {survey}
+    UNION ALL
+    SELECT d.drug_id, as_of, f.event_date, f.known_from, {paid.format(part="B")},
+           f.source, f.source_file, f.source_row
+    FROM {part_b} AS f
+    JOIN drugs AS d USING (ingredient_key)
+    WHERE d.form_group = 'injection'
+    UNION ALL
+    SELECT d.drug_id, as_of, f.event_date, f.known_from, {paid.format(part="D")},
+           f.source, f.source_file, f.source_row
+    FROM {part_d} AS f
+    JOIN drugs AS d USING (ingredient_key)
+    """
+
+
+GROUP = Group(
+    name="prices",
+    title="Prices and spending",
+    features=FEATURES,
+    query=query,
+    defaults={},
+    evidence=evidence,
+)
