@@ -108,6 +108,7 @@ def drug_id(names: Iterable[str], group: str) -> str:
     return f"{'+'.join(slugs)}--{group}"
 
 
+@lru_cache(maxsize=_CACHE)
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain(name)).strip("-")
 

@@ -59,7 +59,10 @@ def _link_ndcs(connection: duckdb.DuckDBPyConnection) -> None:
     map_texts(
         connection,
         "ndc_scope",
-        "SELECT product_type, marketing_category, nonproprietary_name FROM ndc_products",
+        """
+        SELECT product_type, marketing_category, nonproprietary_name, dosage_form, route
+        FROM ndc_products
+        """,
         "out_because",
         lambda *texts: excluded_product(*texts) or "",
     )
@@ -69,6 +72,8 @@ def _link_ndcs(connection: duckdb.DuckDBPyConnection) -> None:
           ON s.product_type IS NOT DISTINCT FROM p.product_type
          AND s.marketing_category IS NOT DISTINCT FROM p.marketing_category
          AND s.nonproprietary_name IS NOT DISTINCT FROM p.nonproprietary_name
+         AND s.dosage_form IS NOT DISTINCT FROM p.dosage_form
+         AND s.route IS NOT DISTINCT FROM p.route
          AND s.out_because = ''
     """
     map_drugs(

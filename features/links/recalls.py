@@ -11,6 +11,7 @@ import pandas as pd
 
 from shortcast.features.identity.drugs import from_recall_text
 from shortcast.features.identity.products import find_ndcs
+from shortcast.features.identity.recall_text import ingredients_from_text
 from shortcast.features.identity.universe import excluded_recall
 from shortcast.features.links.mapping import map_drugs, map_firms, map_texts
 from shortcast.features.links.products import product_key
@@ -67,7 +68,7 @@ def link_recalls(connection: duckdb.DuckDBPyConnection) -> None:
         "recall_ingredients",
         f"SELECT r.product_description FROM {scoped}",
         "ingredient_key",
-        lambda text: "+".join(d.ingredients) if (d := from_recall_text(text)) else None,
+        lambda text: "+".join(ingredients_from_text(text)) or None,
     )
     map_firms(connection, "recall_firm", "SELECT recalling_firm FROM recalls")
     connection.execute(
