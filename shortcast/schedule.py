@@ -479,10 +479,17 @@ def simulate_days(
     Raises
     ------
     ScheduleError
-        See `run_schedule`; also if ``days`` is below one.
+        See `run_schedule`; also if ``days`` is below one, or a day has not come yet: its
+        jobs would count as done, and the schedule would pass it over when it comes.
     """
     if days < 1:
         raise ScheduleError(f"{days} days cannot be run; give at least one.")
+    last = start + timedelta(days=days - 1)
+    if last > datetime.now(UTC).date():
+        raise ScheduleError(
+            f"The days from {start} to {last} have not all come yet, and a day that was played "
+            "counts as done; begin earlier."
+        )
     begins = datetime.combine(start, min(entry.at for entry in timetable), UTC)
     clock = SimulatedClock(begins)
     run_schedule(jobs, clock, begins + timedelta(days=days), timetable=timetable, settings=settings)

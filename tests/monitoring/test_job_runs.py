@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -74,6 +75,19 @@ def left_behind(config: Settings, **changes: object) -> None:
 def test_a_live_run_is_left_alone(config: Settings) -> None:
     left_behind(config)
     assert mark_killed(NOON, settings=config) == []
+
+
+def test_a_run_is_dead_when_its_process_is(config: Settings) -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        left_behind(config, pid=process.pid, process=process_identity(process.pid))
+        assert mark_killed(NOON, settings=config) == []
+    finally:
+        process.kill()
+    # Dead, though not yet waited for by its parent.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert len(mark_killed(NOON, settings=config)) == 1
+    process.wait()
 
 
 def test_a_later_process_with_the_same_number_does_not_pass_for_the_dead_one(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
 import sys
+import threading
 import time as wall
 from collections import Counter
 from collections.abc import Callable
@@ -14,13 +14,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from filelock import FileLock
 
+from shortcast.database import migrate
 from shortcast.errors import ShortcastError
-from shortcast.monitoring.job_runs import JobRun, JobTakenError, list_job_runs, mark_killed, record
+from shortcast.monitoring.job_runs import JobRun, JobTakenError, list_job_runs, record
 from shortcast.schedule import (
     RETRY_AFTER,
     TIMETABLE,
@@ -29,6 +31,7 @@ from shortcast.schedule import (
     ScheduleError,
     SimulatedClock,
     SystemClock,
+    _Schedule,
     agenda,
     day_of,
     run_job,
@@ -244,6 +247,12 @@ def test_no_days_at_all_are_refused(config: Settings) -> None:
         simulate_days(jobs_with(), START, 0, settings=config)
 
 
+def test_days_that_have_not_come_yet_are_not_played(config: Settings) -> None:
+    today = datetime.now(UTC).date()
+    with pytest.raises(ScheduleError, match="have not all come yet"):
+        simulate_days(jobs_with(), today, 2, settings=config)
+
+
 def test_a_second_schedule_does_not_start(config: Settings) -> None:
     config.home.mkdir()
     with (
@@ -291,17 +300,39 @@ def test_with_the_machines_clock_the_schedule_works_off_the_day_and_stops(
 ) -> None:
     # Every line is due since midnight, so the present day is caught up with at once.
     timetable = tuple(Entry(entry.job, time(0), entry.needs, entry.after) for entry in TIMETABLE)
-    clock = SystemClock()
-    run_schedule(
-        jobs_with(),
-        clock,
-        clock.now() + timedelta(seconds=2),
-        timetable=timetable,
-        settings=config,
-    )
-    runs = record_of(config)
-    assert [run.job for run in runs][: len(NAMES)] == list(NAMES)
-    assert {run.outcome for run in runs} == {"ok"}
+    until = datetime.now(UTC) + timedelta(hours=1)
+    over = Event()
+
+    class Clock(SystemClock):
+        def now(self) -> datetime:
+            return until if over.is_set() else super().now()
+
+    def monitor(_: date) -> Done:
+        over.set()
+        return Done()
+
+    run_schedule(jobs_with(monitor=monitor), Clock(), until, timetable=timetable, settings=config)
+    assert [(run.job, run.outcome) for run in record_of(config)] == [(name, "ok") for name in NAMES]
+
+
+def test_an_interrupt_lets_the_job_at_work_finish_and_begins_no_other(config: Settings) -> None:
+    migrate(config)
+    clock = SimulatedClock(moment(START))
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+
+    def build(_: date) -> Done:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+        assert loop._stopping.wait(60)
+        return Done(message="finished all the same")
+
+    loop = _Schedule(jobs_with(build=build), clock, None, TIMETABLE, config)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run()
+    assert [(run.job, run.outcome, run.message) for run in record_of(config)] == [
+        ("import", "ok", "done"),
+        ("build", "ok", "finished all the same"),
+    ]
 
 
 def test_a_killed_job_is_due_again_at_once_but_not_without_end() -> None:
@@ -353,8 +384,7 @@ def test_a_kill_in_the_middle_is_recorded_and_its_job_run_again(
     config: Settings, tmp_path: Path
 ) -> None:
     marker = tmp_path / "build-began"
-    command = [sys.executable, "-c", KILLED, str(marker)]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(marker)])
     try:
         while not marker.exists():
             assert process.poll() is None, "the schedule ended before it could be killed"
@@ -366,7 +396,7 @@ def test_a_kill_in_the_middle_is_recorded_and_its_job_run_again(
     left = record_of(config)[-1]
     assert (left.job, left.day, left.outcome) == ("build", date(2022, 9, 4), "running")
 
-    subprocess.run(command, check=True)
+    simulate_days(jobs_with(), START, 10, settings=config)
 
     runs = record_of(config)
     days = [START + timedelta(days=i) for i in range(10)]
@@ -378,24 +408,3 @@ def test_a_kill_in_the_middle_is_recorded_and_its_job_run_again(
     assert f"The process {process.pid} on" in killed.message
     again = next(run for run in runs if run.id > killed.id)
     assert (again.job, again.day, again.outcome) == ("build", date(2022, 9, 4), "ok")
-
-
-def test_a_run_by_hand_whose_process_died_is_marked_and_one_that_lives_is_not(
-    config: Settings,
-) -> None:
-    code = (
-        "import os; from datetime import date;"
-        "from shortcast.database import migrate; migrate();"
-        "from shortcast.monitoring.job_runs import record;"
-        "run = record('build', date(2022, 9, 1)); run.__enter__(); os._exit(1)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 1
-    with record("score", START, settings=config) as alive:
-        marked = mark_killed(datetime.now(UTC), settings=config)
-    assert [run.job for run in marked] == ["build"]
-    assert [(run.job, run.outcome) for run in record_of(config)] == [
-        ("build", "killed"),
-        ("score", "ok"),
-    ]
-    assert alive.run_id == record_of(config)[-1].id
-    assert record_of(config)[-1].pid == os.getpid()
