@@ -311,12 +311,12 @@ def _forecasts(
 ) -> pd.DataFrame:
     """Lay out the forecasts of all models and horizons, ranked and sorted."""
     as_of = as_days(rows["as_of"])
+    next_onset = outcome["next_onset"].reset_index(drop=True)
     parts = []
     for name, values in risk.items():
         scores = coherent(values[scored])
         for i, horizon in enumerate(horizons):
-            label = outcome[f"onset_{horizon}"].astype("boolean")
-            # The outcome's own labels are null where the records end too early.
+            label = outcome[f"onset_{horizon}"].astype("boolean").reset_index(drop=True)
             parts.append(
                 pd.DataFrame(
                     {
@@ -325,8 +325,8 @@ def _forecasts(
                         "horizon_months": np.int32(horizon),
                         "model": name,
                         "score": scores[:, i],
-                        "label": label.to_numpy(dtype=object, na_value=None),
-                        "onset_date": outcome["next_onset"].where(label.fillna(False)).to_numpy(),
+                        "label": label,
+                        "onset_date": next_onset.where(label.fillna(False)),
                         "previously_listed": (rows[PAST_LISTINGS].fillna(0) > 0).to_numpy(),
                         "form_group": rows["form_group"].astype(object).to_numpy(),
                     }

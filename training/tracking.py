@@ -31,9 +31,9 @@ with warnings.catch_warnings():
     # MLflow warns of its own type hints while it is being imported.
     warnings.simplefilter("ignore")
     import mlflow
-    import mlflow.lightgbm
     import mlflow.pyfunc
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient, artifacts
+    from mlflow import lightgbm as lightgbm_flavour
     from mlflow.exceptions import MlflowException
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def latest_backtest(records_checksum: str) -> dict[str, Any]:
     )
     if not runs:
         return {}
-    return mlflow.artifacts.load_dict(f"runs:/{runs[0].info.run_id}/metrics.json")
+    return artifacts.load_dict(f"runs:/{runs[0].info.run_id}/metrics.json")
 
 
 @_quietly
@@ -244,7 +244,7 @@ def log_training(bundle: Bundle, parameters: Mapping[str, Any]) -> tuple[str, st
         if bundle.metrics:
             mlflow.log_metrics(flat_metrics(bundle.metrics))
         for horizon in bundle.horizons:
-            mlflow.lightgbm.log_model(
+            lightgbm_flavour.log_model(
                 bundle.booster(horizon),
                 name=f"booster-{horizon}-months",
                 pip_requirements=REQUIREMENTS,
@@ -291,7 +291,7 @@ def download_bundle(version: str, folder: Path) -> Bundle:
     """
     client()
     try:
-        place = mlflow.artifacts.download_artifacts(
+        place = artifacts.download_artifacts(
             artifact_uri=f"models:/{REGISTERED}/{version}", dst_path=str(folder)
         )
     except MlflowException as error:

@@ -156,7 +156,7 @@ def test_what_happens_after_training_does_not_reach_the_forecasts(
     scores = [
         run.forecasts.set_index(["model", "as_of", "drug_id"])["score"].sort_index() for run in runs
     ]
-    pd.testing.assert_series_equal(*scores)
+    pd.testing.assert_series_equal(scores[0], scores[1])
     labels = [run.forecasts["label"].eq(True).sum() for run in runs]
     assert labels[0] != labels[1]
 

@@ -33,7 +33,7 @@ def test_prevalence_says_the_rate_of_training_for_every_drug() -> None:
 
 def test_past_listings_ranks_by_the_count_and_is_calibrated() -> None:
     generator = np.random.default_rng(0)
-    count = generator.poisson(0.5, 20_000).astype(np.float32)
+    count = generator.poisson(0.5, 20_000).astype(np.float64)
     y = (generator.random(20_000) < sigmoid(-4 + 0.9 * count)).astype(float)
     X = encoded(listings_before=count.tolist())
     risk = PastListings().fit(X, y).predict_proba(X)[:, 1]
