@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -398,7 +399,8 @@ def schedule(
         typer.Option("--days", min=1, help="Play this many days at speed instead of waiting."),
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="First day to play; today by default.")
+        str | None,
+        typer.Option("--from", help="First day to play; by default the last one is today."),
     ] = None,
 ) -> None:
     """Run the daily jobs by the timetable, each once a day, and record every run.
@@ -408,10 +410,12 @@ def schedule(
     from shortcast.jobs import JOBS
     from shortcast.schedule import run_schedule, simulate_days
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if days is None:
         run_schedule(JOBS)
-    else:
-        simulate_days(JOBS, _day(start), days)
+        return
+    first = _day(start) if start else _day(None) - timedelta(days=days - 1)
+    simulate_days(JOBS, first, days)
 
 
 @app.command()

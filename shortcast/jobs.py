@@ -129,24 +129,25 @@ def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
     ShortcastError
         If the records hold no capture of the shortage list.
     """
-    reach = connection.execute("SELECT records_end FROM records_reach").fetchone()
-    if reach is None or reach[0] is None:
+    ((records_end,),) = connection.execute("SELECT records_end FROM records_reach").fetchall()
+    if records_end is None:
         raise ShortcastError(
             "The records hold no capture of the FDA shortage list, so there is no outcome to "
             "learn; import one (fda_shortages/AS_OF/Drugshortages.csv) and build again."
         )
-    row = connection.execute("SELECT records_checksum, fingerprint, data FROM build").fetchone()
-    assert row is not None
+    ((checksum, fingerprint, data),) = connection.execute(
+        "SELECT records_checksum, fingerprint, data FROM build"
+    ).fetchall()
     files = connection.sql(
         "SELECT source || '/' || as_of AS snapshot, checksum FROM snapshots "
         "WHERE state = 'accepted' ORDER BY snapshot"
     ).fetchall()
     return Records(
         spells=connection.sql("SELECT * FROM shortage_spells").df(),
-        records_end=reach[0],
-        checksum=row[0],
-        fingerprint=row[1],
-        data=row[2],
+        records_end=records_end,
+        checksum=checksum,
+        fingerprint=fingerprint,
+        data=data,
         files=dict(files),
     )
 
@@ -282,7 +283,7 @@ def train(*, metrics: Mapping[str, Any] | None = None, progress: Progress = quie
     panel = pd.read_parquet(path)
     folder = settings().models
     folder.mkdir(parents=True, exist_ok=True)
-    reference = drift.reference(panel)
+    reference = drift.reference(panel, trained.bundle.score(panel))
     (folder / f"reference-{trained.version}.json").write_text(
         json.dumps(reference, sort_keys=True), encoding="utf-8"
     )

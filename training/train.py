@@ -31,10 +31,13 @@ class Trained(NamedTuple):
         Identifier of the MLflow run.
     version : str
         Version of the registered model.
+    bundle : Bundle
+        The model itself.
     """
 
     run_id: str
     version: str
+    bundle: Bundle
 
 
 def train(
@@ -116,7 +119,7 @@ def train(
         "records_end": records_end,
         **BoostedTrees([]).settings(),
     }
-    return Trained(*tracking.log_training(bundle, parameters))
+    return Trained(*tracking.log_training(bundle, parameters), bundle)
 
 
 def fit_bundle(
