@@ -118,7 +118,7 @@ def _drug(names: tuple[str, ...], group: str | None, route: str = "") -> Drug | 
         return None
     found = set(names)
     lipid, electrolyte = MIXTURES["lipid"], MIXTURES["electrolyte"]
-    if group == "injection" and found <= lipid and found & {"soybean oil", "fish oil"}:
+    if group == "injection" and found <= lipid and found != {"glycerin"}:
         found = {"lipid emulsion"}
     elif group == "injection" and not found <= electrolyte:
         # Premixed bags: some sources name the vehicle, others do not.

@@ -15,6 +15,7 @@ from shortcast.features.identity.forms import form_in_text
 from shortcast.features.identity.substances import (
     KNOWN,
     MIXTURES,
+    SALTS,
     known_ingredients,
     without_vehicle,
 )
@@ -34,8 +35,9 @@ _FORM_WORD = re.compile(
     r"\b(?:tablets?|tabs?|capsules?|caps?|caplets?|softgels?|injections?|injectable|inj|syrup|elixir"
     r"|(?:oral |nasal |ophthalmic |otic |topical |inhalation )?(?:solution|suspension|soln|drops"
     r"|emulsion|powder|concentrate|liquid)|cream|ointment|gel|lotion|foam|shampoo|patch(?:es)?"
-    r"|transdermal|suppositor(?:y|ies)|inhal(?:er|ation)|aerosol|spray|lozenges?|vials?|syringes?"
-    r"|for injection|granules|implant|kit|film|enema|ampu(?:l|le)s?)\b"
+    r"|transdermal|suppositor(?:y|ies)"
+    r"|(?:topical|scalp|body|ear|otic) oil|inhal(?:er|ation)|aerosol|spray|lozenges?|vials?"
+    r"|syringes?|for injection|granules|implant|kit|film|enema|ampu(?:l|le)s?)\b"
 )
 _NAME_GOES_ON = re.compile(r"(?:\band|\bwith|\bplus|[,/&+])\s*$")
 _IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]")
@@ -43,6 +45,8 @@ _JOINS = re.compile(r"(?:^|\s)(?:and|with|plus|&|\+)(?:\s|$)|[,;]")
 _WORD = re.compile(r"[a-z][a-z-]{4,}")
 # Named beside many a drug without being the drug.
 _COMPANIONS = MIXTURES["electrolyte"] | {"alcohol", "benzyl alcohol", "water", "mannitol"}
+# "30 Tabs per bottle" in what is said of the package.
+_COUNTED = re.compile(r"\b\d+[ -]?(?:ct\.? |count )?(?:tab|cap|tablet|capsule|caplet)s?\b")
 _DILUENT_ONLY = re.compile(r"^\W*(?:sterile )?diluent\b")
 
 
@@ -73,6 +77,8 @@ def read_recall(text: str) -> tuple[tuple[str, ...], str | None]:
         hint = form_in_text(head, hints=True)
         # "Solution" alone may be for the mouth, the skin or the eye.
         group = None if hint == "oral-liquid" else hint
+    if group is None and _COUNTED.search(plain(text)):
+        group = "oral-solid"
     return names, group
 
 
@@ -108,10 +114,10 @@ def _name_region(bare: str) -> str:
 
 
 def _understood(region: str) -> tuple[str, ...]:
-    region = region.replace(" w/", " with ")
+    region = region.replace(" w/", " with ").replace(" e/r", " er")
     names = known_ingredients(without_vehicle(region))
-    if names and MIXTURES["electrolyte"].issuperset(names):
-        # "Potassium chloride in 5% dextrose": among electrolytes the vehicle counts.
+    if names == ("potassium chloride",):
+        # "Potassium chloride in 5% dextrose and 0.45% sodium chloride" is listed with all three.
         return known_ingredients(region.replace(" in ", " and ")) or names
     return names
 
@@ -140,4 +146,6 @@ def _names_another(head: str, names: tuple[str, ...]) -> bool:
     """Whether the text names an ingredient beside those found."""
     mentioned = {word for word in _WORD.findall(head) if word in KNOWN}
     understood = {word for name in names for word in name.split()}
-    return bool(mentioned - understood - _COMPANIONS)
+    if "thyroid" in understood:
+        understood |= {"levothyroxine", "liothyronine"}
+    return bool(mentioned - understood - _COMPANIONS - SALTS)

@@ -13,7 +13,7 @@ _CACHE = 1 << 17
 _UNITS = (
     r"%|mcg|micrograms?|nanograms?|ug|mg|milligrams?|grams?|gm|g|kg|ml|millilitres?|milliliters?|litres?|l"
     r"|meq|mmol|mol|units?|unit|usp units?|iu|i\.u\.|unt|miu|mu|mci|mbq|kbq|ci|hr|hours?|h|mm|cm"
-    r"|ppm|million|osm|mosm|actuation|act|dose|puff|spray|vial|amp|bag|tab|cap|kcal|u"
+    r"|ppm|million|osm|mosm|actuation|act|dose|puff|spray|vial|amp|bag|tab|cap|kcal|grains?|gr|u"
 )
 _STRENGTH = re.compile(
     rf"(?<![a-z0-9.])\d[\d,.]*\s*(?:{_UNITS})(?![a-z0-9])"
@@ -54,7 +54,7 @@ def _salt_words() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(salts), frozenset(dropped)
 
 
-_SALTS, _DROPPED = _salt_words()
+SALTS, _DROPPED = _salt_words()
 _KEPT = frozenset(row["name"] for row in read_table("kept_whole", ("name",)))
 _NAMES: dict[str, tuple[str, ...]] = {
     row[key]: tuple(row["ingredients"].split("+"))
@@ -128,7 +128,7 @@ def known_ingredients(text: str) -> tuple[str, ...]:
         found.update(parts)
     collected = tuple(sorted(_collected(found)))
     # A salt alone ("calcium" left over from a misspelt drug) names no drug.
-    if len(collected) == 1 and collected[0] in _SALTS:
+    if len(collected) == 1 and collected[0] in SALTS:
         return ()
     return collected
 
@@ -223,7 +223,7 @@ def _less_by_one_rule(name: str) -> str:
         return name.split("-", 1)[1]
     # A salt word goes only while something that is not a salt word remains before it: "sodium
     # chloride" is a drug, "losartan potassium" is losartan.
-    if len(words) > 1 and words[-1] in _SALTS and any(word not in _SALTS for word in words[:-1]):
+    if len(words) > 1 and words[-1] in SALTS and any(word not in SALTS for word in words[:-1]):
         return " ".join(words[:-1])
     return name
 
