@@ -144,7 +144,12 @@ def prepare(view: AsOf) -> None:
 
 
 def evidence(
-    connection: duckdb.DuckDBPyConnection, drug_id: str, as_of: date, *, limit: int = 10
+    connection: duckdb.DuckDBPyConnection,
+    drug_id: str,
+    as_of: date,
+    *,
+    limit: int = 10,
+    view: AsOf | None = None,
 ) -> list[dict[str, object]]:
     """Return the public rows that a drug's features rest on, newest first.
 
@@ -158,6 +163,9 @@ def evidence(
         The as-of date.
     limit : int
         Rows for each group.
+    view : AsOf, optional
+        A view of this connection at ``as_of`` on which `prepare` was called already. Preparing
+        takes most of the time, so who asks for many drugs does it once.
 
     Returns
     -------
@@ -165,8 +173,9 @@ def evidence(
         With ``group``, ``event_date``, ``known_from``, ``summary``, ``source``,
         ``source_file`` and ``source_row``.
     """
-    view = AsOf(connection, [as_of])
-    prepare(view)
+    if view is None:
+        view = AsOf(connection, [as_of])
+        prepare(view)
     found: list[dict[str, object]] = []
     for group in groups.registry().values():
         if group.evidence is None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
+import duckdb
 import pandas as pd
 from pydantic import BaseModel, Field
 
 from shortcast.features import panel
+from shortcast.features.asof import AsOf
 from shortcast.features.sources import registry
 from shortcast.serving.warehouse import Warehouse, WarehouseError
+
+log = logging.getLogger(__name__)
 
 #: Drugs whose rows are kept; one drug's take some kilobytes.
 _KEPT = 512
@@ -61,6 +66,11 @@ class EvidenceReader:
         self._warehouse = warehouse
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, date], tuple[str, Evidence]] = OrderedDict()
+        # Preparing a view takes most of the time, so one is kept; its connection serves one
+        # thread at a time.
+        self._view_lock = threading.Lock()
+        self._view: AsOf | None = None
+        self._view_stamp = ""
 
     def of(self, drug_id: str, as_of: date) -> Evidence:
         """Return the public rows behind a drug at an as-of date.
@@ -78,17 +88,16 @@ class EvidenceReader:
             Read before if the warehouse cannot be read now, or else empty with the reason.
         """
         key = (drug_id, as_of)
+        with self._lock:
+            held = self._kept.get(key)
         try:
-            with self._warehouse.cursor() as cursor:
-                stamp = self._warehouse.stamp
-                with self._lock:
-                    held = self._kept.get(key)
-                if held is not None and held[0] == stamp:
-                    return held[1]
-                found = Evidence(_by_group(panel.evidence(cursor, drug_id, as_of)))
-        except WarehouseError as error:
-            with self._lock:
-                held = self._kept.get(key)
+            connection, stamp = self._warehouse.connect()
+            if held is not None and held[0] == stamp:
+                connection.close()
+                return held[1]
+            found = Evidence(_by_group(self._read(connection, stamp, drug_id, as_of)))
+        except (WarehouseError, duckdb.Error) as error:
+            log.warning("No evidence for %s at %s: %s", drug_id, as_of, error)
             return held[1] if held is not None else Evidence({}, str(error))
         with self._lock:
             self._kept[key] = (stamp, found)
@@ -96,6 +105,22 @@ class EvidenceReader:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return found
+
+    def _read(
+        self, connection: duckdb.DuckDBPyConnection, stamp: str, drug_id: str, as_of: date
+    ) -> list[dict[str, object]]:
+        """Read the rows through the view that is kept, or through a new one."""
+        with self._view_lock:
+            view = self._view
+            if view is not None and self._view_stamp == stamp and view.dates == (as_of,):
+                connection.close()
+            else:
+                view = AsOf(connection, [as_of])
+                panel.prepare(view)
+                if self._view is not None:
+                    self._view.connection.close()
+                self._view, self._view_stamp = view, stamp
+            return panel.evidence(view.connection, drug_id, as_of, view=view)
 
 
 def _by_group(rows: list[dict[str, object]]) -> dict[str, list[SourceRow]]:

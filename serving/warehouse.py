@@ -46,31 +46,49 @@ class Warehouse:
         """A text that changes whenever the warehouse that answers changes; '' for none."""
         return "-".join(f"{part:x}" for part in self._stamp) if self._stamp else ""
 
-    @contextmanager
-    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Hand out a connection of one's own to the warehouse in force.
+    def connect(self) -> tuple[duckdb.DuckDBPyConnection, str]:
+        """Open a connection of one's own to the warehouse in force.
 
         A file that went missing or was replaced by a damaged one leaves the last good one
         answering, as long as this process holds it open; `trouble` says so.
+
+        Returns
+        -------
+        connection : DuckDBPyConnection
+            The caller closes it.
+        stamp : str
+            Of the warehouse that it reads.
+
+        Raises
+        ------
+        WarehouseError
+            If there is no warehouse.
+        """
+        try:
+            with self._lock:
+                connection = self._current().cursor()
+                stamp = self.stamp
+            connection.execute("USE warehouse")
+        except duckdb.Error as error:
+            raise WarehouseError(_sentence(error)) from error
+        return connection, stamp
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Hand out a connection for as long as the block lasts.
 
         Raises
         ------
         WarehouseError
             If there is no warehouse, or it breaks while it is read.
         """
+        connection, _ = self.connect()
         try:
-            with self._lock:
-                instance = self._current()
-                cursor = instance.cursor()
-            cursor.execute("USE warehouse")
-        except duckdb.Error as error:
-            raise WarehouseError(_sentence(error)) from error
-        try:
-            yield cursor
+            yield connection
         except duckdb.Error as error:
             raise WarehouseError(_sentence(error)) from error
         finally:
-            cursor.close()
+            connection.close()
 
     def _current(self) -> duckdb.DuckDBPyConnection:
         """Return the instance on the file in place, or else the last good one."""

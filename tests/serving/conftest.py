@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 
 from shortcast.database import engine, migrate, session
 from shortcast.features import panel
+from shortcast.features.asof import AsOf
 from shortcast.monitoring import forecast_log
 from shortcast.monitoring.forecast_log import NewRun
 from shortcast.serving.alerts import refresh_alerts
@@ -289,13 +290,15 @@ def read_evidence(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, date]]:
     asked: list[tuple[str, date]] = []
 
     def evidence(
-        connection: duckdb.DuckDBPyConnection, drug_id: str, as_of: date
+        connection: duckdb.DuckDBPyConnection, drug_id: str, as_of: date, *, view: AsOf
     ) -> list[dict[str, object]]:
+        assert view.connection is connection
         connection.execute("SELECT * FROM drugs").fetchall()
         asked.append((drug_id, as_of))
         return [dict(row) for row in EVIDENCE]
 
     monkeypatch.setattr(panel, "evidence", evidence)
+    monkeypatch.setattr(panel, "prepare", lambda view: None)
     return asked
 
 
