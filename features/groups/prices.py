@@ -138,7 +138,8 @@ def query(view: AsOf) -> str:
     """
     survey = view.known(
         "drug_prices",
-        f"f.month >= d.as_of - INTERVAL {STALE_MONTHS} MONTH",
+        f"f.month >= d.as_of - INTERVAL {STALE_MONTHS} MONTH "
+        "AND f.price_median_usd > 0 AND f.price_min_usd > 0",
         "f.drug_id, f.month, f.known_from, f.price_median_usd, f.price_min_usd, "
         "f.log_change_6m, f.log_change_12m",
     )
@@ -226,7 +227,7 @@ def _newest_year(view: AsOf, table: str, more: str = "NULL AS makers") -> str:
         table,
         "f.price_usd_per_unit > 0",
         f"f.ingredient_key, f.year, f.price_usd_per_unit AS price, "
-        f"nullif(f.spending_usd, 0) AS spending, f.known_from, {more}",
+        f"CASE WHEN f.spending_usd > 0 THEN f.spending_usd END AS spending, f.known_from, {more}",
     )
     return f"""
         SELECT *,
@@ -254,7 +255,9 @@ def evidence(view: AsOf) -> str:
     str
         SQL with the columns of `shortcast.features.groups.contract.Group.evidence`.
     """
-    survey = view.known("drug_prices", "f.month >= d.as_of - INTERVAL 14 MONTH")
+    survey = view.known(
+        "drug_prices", "f.month >= d.as_of - INTERVAL 14 MONTH AND f.price_median_usd > 0"
+    )
     part_b = view.known("ingredient_partb_prices", "f.price_usd_per_unit > 0")
     part_d = view.known("ingredient_partd_prices", "f.price_usd_per_unit > 0")
     paid = (
@@ -263,8 +266,8 @@ def evidence(view: AsOf) -> str:
     )
     return f"""
     SELECT drug_id, as_of, event_date, known_from,
-           'Retail survey of ' || event_date || ': median price per unit '
-               || round(price_median_usd, 4) || ' US dollars (' || products || ' products)'
+           concat('Retail survey of ', event_date, ': median price per unit ',
+                  round(price_median_usd, 4), ' US dollars (', products, ' products)')
                AS summary,
            source, source_file, source_row
     FROM {survey}
