@@ -6,6 +6,7 @@ no records at all), so a column that changes its name fails here and not only on
 
 from __future__ import annotations
 
+import calendar
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
@@ -205,13 +206,23 @@ def random_world(
     def make(seed: int) -> MarketWorld:
         chance = random.Random(seed)
         tables = make_world({}).tables
-        return make_world(
-            {
-                table: [_fact(chance, table, columns, i) for i in range(FACTS_EACH)]
-                for table, columns in tables.items()
-                if "known_from" in columns
-            }
-        )
+        facts = {
+            table: [_fact(chance, table, columns, i) for i in range(FACTS_EACH)]
+            for table, columns in tables.items()
+            if "known_from" in columns
+        }
+        # most listings end: without this nearly every drug would always be in shortage
+        facts["drug_postings"] = facts["drug_postings"][: FACTS_EACH // 3]
+        for state in facts["drug_listing_states"]:
+            posting = chance.choice(facts["drug_postings"])
+            for name in ("drug_id", "firm_id", "generic_name", "company_name", "presentation"):
+                state[name] = posting[name]
+            state["status"] = chance.choice(("Resolved", "Resolved", "Current"))
+            state["initial_posting_date"] = posting["event_date"]
+            state["known_from"] = posting["known_from"] + timedelta(days=chance.randrange(900))
+            state["known_until"] = None
+            state["change_date"] = chance.choice((None, state["known_from"]))
+        return make_world(facts)
 
     return make
 
@@ -282,7 +293,8 @@ def _fact(chance: random.Random, table: str, columns: dict[str, str], number: in
         if chance.random() < 0.05:
             row["event_date"] = None
     if table == "drug_html_spells":
-        row["first_seen"] = row["known_from"] = happened
+        row["first_seen"] = happened
+        row["withdrawn"] = chance.random() < 0.8
         row["known_until"] = None
     if table == "drug_products":
         row["status"] = chance.choice(("prescription", "prescription", "discontinued", "otc"))
@@ -317,3 +329,45 @@ def _value(chance: random.Random, name: str, kind: str) -> Any:
 
 def _day(chance: random.Random, first: date, last: date) -> date:
     return first + timedelta(days=chance.randrange(max((last - first).days, 1)))
+
+
+@pytest.fixture(scope="session")
+def assert_agrees() -> Callable[[MarketWorld, str, Callable[[MarketWorld, date], Any]], None]:
+    """``assert_agrees(world, group, reference)``: the panel says what plain loops say.
+
+    ``reference(world, t)`` returns ``{drug_id: {feature: value}}``, not rounded.
+    """
+
+    def check(
+        world: MarketWorld, group: str, reference: Callable[[MarketWorld, date], dict[str, Row]]
+    ) -> None:
+        features = groups.registry()[group].features
+        dates = [date(2015, 3, 1), date(2017, 8, 1), date(2019, 5, 1), date(2020, 2, 1)]
+        panel = world.panel(group, dates)
+        assert len(panel) > 20
+        for t in dates:
+            expected = reference(world, t)
+            assert expected.keys() == {drug for day, drug in panel if day == t}
+            for drug, row in expected.items():
+                assert row.keys() == {f.name for f in features}
+                for name, value in row.items():
+                    found = panel[t, drug][name]
+                    near = 0.006 if "months" in name or "years" in name else 1e-6
+                    if isinstance(value, float) and found is not None:
+                        assert found == pytest.approx(value, abs=near), (t, drug, name)
+                    else:
+                        assert found == value, (t, drug, name)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def months_before() -> Callable[[date, int], date]:
+    """``months_before(day, n)``: the same day of the month n months earlier (n may be < 0)."""
+
+    def shift(day: date, months: int) -> date:
+        number = day.year * 12 + day.month - 1 - months
+        year, month = divmod(number, 12)
+        return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+    return shift
