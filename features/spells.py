@@ -77,7 +77,8 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
                    -- still shown by the last capture before the state ended
                    greatest(known_from, coalesce(
                        (SELECT max(c.as_of) FROM captures AS c
-                        WHERE c.source = f.source AND (f.next_from IS NULL OR c.as_of < f.next_from)),
+                        WHERE c.source = f.source
+                           AND (f.next_from IS NULL OR c.as_of < f.next_from)),
                        known_from)) AS last_shown,
                    next_from AS not_shown
             FROM flickers AS f
