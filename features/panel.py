@@ -191,7 +191,7 @@ def evidence(
             """,
             [drug_id, as_of],
         ).df()
-        found += rows.to_dict("records")
+        found += [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
     return found
 
 

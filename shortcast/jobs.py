@@ -375,9 +375,10 @@ def _details(bundle: Bundle, panel: pd.DataFrame, names: pd.DataFrame) -> pd.Dat
     """Return what the log keeps about each drug beside its scores."""
     reasons = bundle.reasons(panel, REASONS_HORIZON)
     titles = {name: group.title for name, group in groups.registry().items()}
-    phrases = reasons["features"].map(
-        lambda found: [f"{f['label']}: {_in_words(f['value'])}" for f in found[:3]]
-    )
+    phrases = [
+        [f"{f['label']}: {_in_words(f['value'])}" for f in found[:3]]
+        for found in reasons["features"]
+    ]
     records = reasons.assign(
         title=reasons["group"].map(titles),
         direction=reasons["contribution"].gt(0).map({True: "raises", False: "lowers"}),
@@ -389,9 +390,8 @@ def _details(bundle: Bundle, panel: pd.DataFrame, names: pd.DataFrame) -> pd.Dat
         in_shortage=~panel["at_risk"].astype(bool), completeness=completeness(panel)
     )
     frame = frame.merge(names, on="drug_id", how="left", validate="one_to_one")
-    frame["reasons"] = frame["drug_id"].map(by_drug)
-    frame["reasons"] = frame["reasons"].where(frame["reasons"].notna(), None)
-    frame["reasons"] = [found or [] for found in frame["reasons"]]
+    told = by_drug.to_dict()
+    frame["reasons"] = [told.get(drug_id, []) for drug_id in frame["drug_id"]]
     return frame
 
 
