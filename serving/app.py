@@ -33,7 +33,7 @@ from shortcast.serving.routes import (
     rankings,
     sources,
 )
-from shortcast.serving.security import SecurityHeaders
+from shortcast.serving.security import HeadLikeGet, SecurityHeaders
 from shortcast.serving.service import Service
 from shortcast.serving.words import DISCLAIMER
 from shortcast.settings import Settings
@@ -109,6 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    app.add_middleware(HeadLikeGet)
     return app
 
 

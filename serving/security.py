@@ -1,4 +1,4 @@
-"""Headers that keep a page from loading or sending anything it should not."""
+"""What holds for every request: HEAD is answered like GET, and each answer has safe headers."""
 
 from __future__ import annotations
 
@@ -43,3 +43,29 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, add)
+
+
+class HeadLikeGet:
+    """Answers HEAD with the headers of GET and without its body (RFC 9110, 9.3.2).
+
+    Parameters
+    ----------
+    app : ASGIApp
+        The application, whose routes know GET only.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a HEAD request on as GET and keep the body back."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)

@@ -50,6 +50,14 @@ def test_every_error_is_a_problem(
     assert "content-security-policy" in response.headers
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/rankings", "/static/style.css", "/nosuch"])
+def test_head_is_answered_like_get_without_the_body(client: TestClient, path: str) -> None:
+    head, get = client.head(path), client.get(path)
+    assert head.status_code == get.status_code
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.content == b""
+
+
 def test_a_refused_parameter_is_named_for_programs(client: TestClient) -> None:
     [error] = client.get("/v1/rankings?horizon=5").json()["errors"]
     assert (error["in"], error["parameter"], error["value"]) == ("query", "horizon", "5")
