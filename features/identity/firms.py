@@ -87,6 +87,7 @@ def _normalised(name: str) -> str:
     before = None
     while before != text:
         before, text = text, _BRACKETS.sub("", text)
+    text = re.sub(r"\b([a-z])/([a-z])\b", r"\1\2", text)
     for pattern in (_ASIDE, _SECOND_NAME, _REGION, _SITE):
         text = pattern.sub("", text).strip() or text
     text = re.sub(r"(?<=\b[a-z])\.(?=[a-z]\b)", "", text)
