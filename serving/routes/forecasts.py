@@ -58,7 +58,7 @@ class Forecasts(Page):
 
     items: list[ForecastItem]
     scoreboard: Annotated[
-        list[Verdict], Field(description="Of the runs asked about whose outcomes are known")
+        list[Verdict], Field(description="Of the runs of these rows whose outcomes are known")
     ]
 
 
@@ -125,6 +125,7 @@ def find_forecasts(service: Service, query: ForecastFilter, limit: int, offset: 
         limit=limit,
         offset=offset,
     )
+    shown = {row["run_id"] for row in rows}
     return Forecasts(
         **about(run),
         total=total,
@@ -137,10 +138,7 @@ def find_forecasts(service: Service, query: ForecastFilter, limit: int, offset: 
         scoreboard=[
             _verdict(line)
             for line in read_scoreboard(service.settings)
-            if line.run.data == run.data
-            and (query.horizon is None or line.horizon_months == query.horizon)
-            and (since is None or line.run.as_of >= since)
-            and (before is None or line.run.as_of < before)
+            if line.run.id in shown and query.horizon in (None, line.horizon_months)
         ],
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from shortcast.features import groups
 from shortcast.monitoring.scoreboard import ScoredRun, read_scoreboard
@@ -17,6 +17,7 @@ from shortcast.serving.evidence import SourceRow
 from shortcast.serving.problems import Problem
 from shortcast.serving.routes.alerts import AlertFilter, find_alerts
 from shortcast.serving.routes.drugs import Drug, DrugFilter, find_drug, find_drugs
+from shortcast.serving.routes.products import find_drug_of
 from shortcast.serving.routes.rankings import RankingFilter, find_rankings
 from shortcast.serving.routes.sources import find_sources
 from shortcast.serving.service import Service, ServiceOf
@@ -42,12 +43,18 @@ def show_ranking(
     form_group: str = "",
     horizon: str = "6",
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
-) -> HTMLResponse:
-    """Show the ranking, with a search, a form group and a horizon."""
+) -> Response:
+    """Show the ranking, with a search, a form group and a horizon.
+
+    An NDC in the search leads straight to its drug.
+    """
     try:
         run = service.run()
     except Problem as problem:
         return page(request, "empty.html", {"detail": problem.detail}, status_code=problem.status)
+    if (drug_id := find_drug_of(service, q)) is not None:
+        root = request.scope.get("root_path", "")
+        return RedirectResponse(f"{root}/drugs/{quote(drug_id)}", status_code=303)
     chosen = RankingFilter.model_validate(
         {
             # A form sends '' for what was left open, and a hand-typed value must not break it.

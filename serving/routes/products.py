@@ -13,7 +13,7 @@ from shortcast.features.identity.products import AmbiguousNdc, InvalidNdc, Ndc, 
 from shortcast.monitoring import forecast_log
 from shortcast.serving.answers import Envelope, about
 from shortcast.serving.problems import Problem, responses
-from shortcast.serving.service import ServiceOf
+from shortcast.serving.service import Service, ServiceOf
 from shortcast.serving.warehouse import WarehouseError
 
 router = APIRouter(tags=["products"])
@@ -110,6 +110,30 @@ def read_product(
     )
 
 
+def find_drug_of(service: Service, text: str) -> str | None:
+    """Return the drug of an NDC that a person typed into a search.
+
+    Parameters
+    ----------
+    service : Service
+        The service.
+    text : str
+        What was typed.
+
+    Returns
+    -------
+    str or None
+        The drug; None if the text is no NDC, is ambiguous, or is no known product.
+    """
+    try:
+        code = parse_ndc(text)
+        with service.warehouse.cursor() as cursor:
+            listing = _find(cursor, code)
+    except (InvalidNdc, WarehouseError):
+        return None
+    return listing.drug_id if listing else None
+
+
 def _find(cursor: duckdb.DuckDBPyConnection, code: Ndc) -> Listing | None:
     """Return the newest listing of a product, or None."""
     row = cursor.execute(
@@ -128,7 +152,7 @@ def _find(cursor: duckdb.DuckDBPyConnection, code: Ndc) -> Listing | None:
     return Listing(**dict(zip(Listing.model_fields, row, strict=True)))
 
 
-def _candidates(service: ServiceOf, codes: tuple[Ndc, ...]) -> list[dict[str, str | None]]:
+def _candidates(service: Service, codes: tuple[Ndc, ...]) -> list[dict[str, str | None]]:
     """Return the readings of an ambiguous code, with the drug of those that are products."""
     try:
         with service.warehouse.cursor() as cursor:

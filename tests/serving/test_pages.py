@@ -152,6 +152,18 @@ def test_a_search_names_matching_drugs_that_are_in_shortage_already(client: Test
     assert "Soranide" in text
 
 
+@pytest.mark.parametrize("ndc", ["1234-0567-01", "01234056701"])
+def test_an_ndc_in_the_search_leads_to_its_drug(client: TestClient, ndc: str) -> None:
+    response = client.get("/", params={"q": ndc}, follow_redirects=False)
+    assert response.status_code == 303
+    assert response.headers["location"] == "/drugs/velorane--injection"
+
+
+@pytest.mark.parametrize("ndc", ["1234567890", "9999-9999-99", "12-34"])
+def test_a_code_that_leads_nowhere_says_how_to_write_one(client: TestClient, ndc: str) -> None:
+    assert "An NDC needs its hyphens" in read(client, f"/?q={ndc}").text
+
+
 def test_long_rankings_have_pages(market: Any, client: TestClient) -> None:
     scores = {f"drug-{n:03}--topical": 0.2 - n / 1000 for n in range(120)}
     market.add_run(date(2022, 6, 1), scores, ())
