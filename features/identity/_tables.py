@@ -9,7 +9,7 @@ from shortcast.errors import ShortcastError
 
 
 class IdentityError(ShortcastError):
-    """A reviewed identity table cannot be used as it stands."""
+    """A name, a form group or a reviewed table cannot be used as it stands."""
 
 
 def read_table(name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
@@ -33,7 +33,7 @@ def read_table(name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
         If a column is missing, or a row has no reason or no source.
     """
     path = files("shortcast.features.identity").joinpath(f"{name}.csv")
-    with path.open(encoding="utf-8", newline="") as handle:
+    with path.open(encoding="utf-8") as handle:
         reader = csv.DictReader(handle)
         absent = {*columns, "reason", "source"} - set(reader.fieldnames or ())
         if absent:

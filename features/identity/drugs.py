@@ -22,7 +22,9 @@ The tables (each row with its reason and source):
 ``proper_names.csv``
     substances behind several drugs that only the nonproprietary name tells apart;
 ``aliases.csv``
-    names of the FDA shortage list that the rules would read wrongly.
+    names of the FDA shortage list that the rules would read wrongly;
+``ingredient_names.csv``
+    ingredients by which a name is told from a brand in free text, and nothing more.
 """
 
 from __future__ import annotations
@@ -33,11 +35,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from shortcast.features.identity._tables import read_table
+from shortcast.features.identity._tables import IdentityError, read_table
 from shortcast.features.identity._text import plain, without_brackets
 from shortcast.features.identity.forms import FORM_GROUPS, form_group, form_in_text
 from shortcast.features.identity.recall_text import read_recall
 from shortcast.features.identity.substances import (
+    KNOWN,
     MIXTURES,
     ingredients,
     known_ingredients,
@@ -94,14 +97,14 @@ def drug_id(names: Iterable[str], group: str) -> str:
 
     Raises
     ------
-    ValueError
+    IdentityError
         If there is no ingredient with a letter or digit, or the form group is unknown.
     """
     if group not in FORM_GROUPS:
-        raise ValueError(f"unknown form group {group!r}: use one of {', '.join(FORM_GROUPS)}.")
+        raise IdentityError(f"unknown form group {group!r}: use one of {', '.join(FORM_GROUPS)}.")
     slugs = sorted({slug for name in names if (slug := _slug(name))})
     if not slugs:
-        raise ValueError("a drug needs at least one ingredient with a letter or digit.")
+        raise IdentityError("a drug needs at least one ingredient with a letter or digit.")
     if len(slugs) > _MOST_NAMES_IN_SLUG:
         digest = hashlib.sha256("+".join(slugs).encode()).hexdigest()[:6]
         slugs = [*slugs[:3], f"{len(slugs) - 3}-more-{digest}"]
@@ -183,13 +186,20 @@ def _alias_key(name: str) -> str:
     return " ".join(text.split())
 
 
-_ALIASES: dict[str, tuple[tuple[str, ...], str]] = {
-    _alias_key(row["name"]): (
-        tuple(row["ingredients"].split("+")) if row["ingredients"] else (),
-        row["form_group"],
-    )
-    for row in read_table("aliases", ("name", "ingredients", "form_group"))
-}
+def _aliases(*, without_form: bool) -> dict[str, tuple[tuple[str, ...], str]]:
+    return {
+        _alias_key(row["name"]): (
+            tuple(row["ingredients"].split("+")) if row["ingredients"] else (),
+            row["form_group"],
+        )
+        for row in read_table("aliases", ("name", "ingredients", "form_group", "only_without_form"))
+        if (row["only_without_form"] == "yes") is without_form
+    }
+
+
+_ALIASES = _aliases(without_form=False)
+# Names that were listed without a form; used where nothing else tells it.
+_FORM_UNTOLD = _aliases(without_form=True)
 
 
 @lru_cache(maxsize=_CACHE)
@@ -213,14 +223,26 @@ def from_generic_name(name: str, presentation: str = "") -> Drug | None:
         return _drug(*alias) if alias[0] else None
     text, pack = without_brackets(plain(name)), plain(presentation)
     names = ingredients(without_vehicle(text))
+    if not KNOWN.issuperset(names):
+        names = known_ingredients(without_vehicle(text)) or names
     group = (
         form_in_text(text, hints=False)
+        or form_in_text(plain(name), hints=False)
         or form_in_text(pack, hints=False)
         or _form_of_kit(text, names)
-        or form_in_text(text, hints=True)
-        or form_in_text(pack, hints=True)
+        or _form_by_hint(text, pack)
     )
+    if group is None and _alias_key(name) in _FORM_UNTOLD:
+        return _drug(*_FORM_UNTOLD[_alias_key(name)])
     return _drug(names, group)
+
+
+def _form_by_hint(name: str, presentation: str) -> str | None:
+    hints = form_in_text(name, hints=True), form_in_text(presentation, hints=True)
+    # A "powder for solution" in a vial is injected.
+    if hints == ("oral-liquid", "injection"):
+        return "injection"
+    return hints[0] or hints[1]
 
 
 # "APO-CETIRIZINE 10MG", "Teva-Prazosin": Canadian generics are named after their maker.

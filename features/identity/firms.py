@@ -92,7 +92,8 @@ def _normalised(name: str) -> str:
         text = pattern.sub("", text).strip() or text
     text = re.sub(r"(?<=\b[a-z])\.(?=[a-z]\b)", "", text)
     text = re.sub(r"['`]", "", text).replace("&", " and ")
-    words = [_TRADE.get(word, word) for word in re.findall(r"[a-z0-9]+", text)]
+    written: list[str] = re.findall(r"[a-z0-9]+", text)
+    words = [_TRADE.get(word, word) for word in written]
     words = [word for word in words if word not in _FILLERS]
     words = [word for word in words if word not in _LEGAL] or words
     for dropped in (_PLACES, _GENERIC):

@@ -32,7 +32,7 @@ _INJECT_ROUTES = re.compile(
 _OTHER_ROUTES = re.compile(
     r"\botic\b|auricular|\bear\b|nasal|rectal|vagin|urethr|irrigat|intrauter|dental|periodont"
     r"|intravesic|intrapleur|intratrach|endotrach|intraperiton|hemodial|extracorp|implant|ureter"
-    r"|gingiv|intrasinal|peritoneal|dialysis|endocerv|pyelocal|intragastric|enteral|nasogast"
+    r"|gingiv|intrasinal|peritoneal|dialysis|endocerv|pyelocal|intragastric|\benteral|nasogast"
     r"|intracavit|intratympan|soft tissue|suppositor|enema|pessar|iontophor|tampon|haemofiltration"
 )
 _TOPICAL = re.compile(
@@ -46,8 +46,8 @@ _SOLID = re.compile(
 )
 _LIQUID = re.compile(
     r"syrup|elixir|linctus|oral (?:solution|suspension|liquid|concentrate|drops|emulsion|susp|soln)"
-    r"|(?:solution|suspension|liquid|drops), oral|for (?:oral )?(?:solution|suspension)|tincture"
-    r"|powder,? for (?:oral )?(?:solution|suspension)|(?:solution|suspension) buvable|oral drops"
+    r"|(?:solution|suspension|liquid|drops), oral|for oral (?:solution|suspension)|tincture"
+    r"|(?:solution|suspension) buvable|oral drops"
 )
 _WEAK_LIQUID = re.compile(r"solution|suspension|liquid|emulsion|concentrate|\bdrops\b|\bsirop\b")
 _LIQUID_FORM = re.compile(
@@ -131,7 +131,9 @@ def _form_by_route(form: str, path: str) -> str | None:
 
 
 _NOT_THIS_WAY = re.compile(r"\bnot (?:for|to be)\b[^,;.()]*")
-_INJECTED = re.compile(r"inject|\binj\b|intravenous|intramuscular|subcutaneous (?:use|admin)")
+_INJECTED = re.compile(
+    r"inject|parenteral|\binj\b|intravenous|intramuscular|subcutaneous (?:use|admin)"
+)
 _BY_EITHER_END = re.compile(r"oral or rectal|oral topical solution|oral solution[ ,]+rectal")
 _SPRAYED_IN_MOUTH = re.compile(r"oral (?:spray|gel|paste|rinse)|mouthwash|buccal system")
 _SWALLOWED = re.compile(r"tablet|capsul|caplet")

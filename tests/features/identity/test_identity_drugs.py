@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shortcast.errors import ShortcastError
 from shortcast.features.identity.drugs import (
     drug_id,
     from_canada,
@@ -342,12 +343,12 @@ def test_a_long_list_stays_readable_and_depends_on_every_name() -> None:
 
 
 def test_an_unknown_form_group_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown form group 'pill'"):
+    with pytest.raises(ShortcastError, match="unknown form group 'pill'"):
         drug_id(["aspirin"], "pill")
 
 
 def test_a_drug_without_a_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one ingredient"):
+    with pytest.raises(ShortcastError, match="at least one ingredient"):
         drug_id(["---"], "topical")
 
 
