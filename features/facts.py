@@ -10,13 +10,18 @@ The rules, for the rows of one source that share a key (design, section 3):
   one, ``event_date`` plus the lag that the table declares.
 * ``known_until`` is the ``known_from`` of the next version.
 * A row that a list no longer shows gets a further version with ``withdrawn``, known from the
-  snapshot that lacks it. Nothing is deleted.
+  snapshot that lacks it; a row that the source itself dates as withdrawn, from that day on.
+  Nothing is deleted.
+* A snapshot counts for a table only if it holds that table: some sources publish their
+  tables apart, or in some years without one of them, and silence is no withdrawal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -37,17 +42,27 @@ FACT_COLUMNS = (
 )
 
 
-def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[Path]) -> None:
+class TableFile(NamedTuple):
+    """The rows of one table in one snapshot."""
+
+    source: str
+    as_of: date
+    path: Path
+
+
+def make_facts(
+    connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[TableFile]
+) -> None:
     """Create the fact table of one declared table.
 
     Parameters
     ----------
     connection : DuckDBPyConnection
-        Connection to the warehouse being built; its table ``snapshots`` is filled.
+        Connection to the warehouse being built.
     table : Table
         The declaration.
-    files : sequence of Path
-        The Parquet files of all accepted snapshots that feed it; may be empty.
+    files : sequence of TableFile
+        The Parquet files of all accepted snapshots that hold the table; may be none.
     """
     columns = ", ".join(f'"{c.name}"' for c in table.columns)
     if not files:
@@ -72,7 +87,6 @@ def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Seque
         )
     back_again = "number <> before_number + 1" if table.is_list else "FALSE"
     gone = "n.as_of" if table.is_list else "CAST(NULL AS DATE)"
-    listed = ", ".join(f"'{path}'" for path in files)
     connection.execute(
         f"""
         CREATE TABLE {table.name} AS
@@ -80,12 +94,11 @@ def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Seque
             SELECT source, as_of,
                    row_number() OVER (PARTITION BY source ORDER BY as_of) AS number,
                    lag(as_of) OVER (PARTITION BY source ORDER BY as_of) AS previous
-            FROM snapshots
-            WHERE state = 'accepted'
+            FROM (SELECT unnest($sources) AS source, CAST(unnest($days) AS DATE) AS as_of)
         ),
         rows AS (
             SELECT r.*, n.number, n.previous, hash({names}) AS row_key, hash({steady}) AS content
-            FROM read_parquet([{listed}]) AS r
+            FROM read_parquet($paths) AS r
             JOIN numbered AS n ON n.source = r.source AND n.as_of = r.observed_at
         ),
         -- The same row written twice in one snapshot counts once; different rows under one
@@ -154,17 +167,20 @@ def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Seque
             ) AS f USING (row_key, occurrence, version)
         ),
         ended AS (
-            -- A withdrawal that the source dates itself comes before one that we notice.
-            SELECT *, CASE WHEN withdrawn_at > known_from THEN withdrawn_at
-                           WHEN gone_at > known_from
-                                AND (next_from IS NULL OR gone_at <= next_from)
-                           THEN gone_at END AS ended_at
+            -- A withdrawal that the source dates itself, or one that we notice; a row that was
+            -- withdrawn before it was known is known as withdrawn alone.
+            SELECT *, least(
+                       CASE WHEN withdrawn_at IS NOT NULL
+                            THEN greatest(withdrawn_at, known_from) END,
+                       CASE WHEN next_from IS NULL OR gone_at <= next_from THEN gone_at END
+                   ) AS ended_at
             FROM chained
         )
         SELECT {columns}, event_date, published_at, observed_at, known_from,
                least(ended_at, next_from) AS known_until,
                FALSE AS withdrawn, source, source_file, source_row, occurrence
         FROM ended
+        WHERE ended_at IS NULL OR ended_at > known_from
         UNION ALL
         SELECT {columns}, event_date, published_at, observed_at, ended_at AS known_from,
                next_from AS known_until,
@@ -172,5 +188,10 @@ def make_facts(connection: duckdb.DuckDBPyConnection, table: Table, files: Seque
         FROM ended
         WHERE ended_at IS NOT NULL AND (next_from IS NULL OR ended_at < next_from)
         ORDER BY source, source_file, source_row, known_from
-        """
+        """,
+        {
+            "sources": [f.source for f in files],
+            "days": [f.as_of for f in files],
+            "paths": [str(f.path) for f in files],
+        },
     )
