@@ -1,9 +1,9 @@
 """The archive of dated raw files: append-only, checked by checksum.
 
 Layout: ``ARCHIVE/SOURCE/AS_OF/FILE`` with the bytes as received, and ``ARCHIVE/ledger.jsonl``
-with one line for every file accepted or set aside. A snapshot that differs from one already
-held under the same source, day and name is kept under ``ARCHIVE/set_aside`` and never
-replaces the first.
+with one line for every file accepted or set aside. A file that differs from one already held
+under the same source, day and name is kept under ``ARCHIVE/set_aside``; it does not replace the
+first, but stands in for it where the first turns out to be unreadable (`Archive.stand_ins`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -140,13 +140,12 @@ class Archive:
         """
         if not self.ledger.exists():
             return []
-        lines = self.ledger.read_text(encoding="utf-8").splitlines()
         found = []
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(self.ledger.read_bytes().splitlines(keepends=True), start=1):
             try:
                 found.append(ArchivedFile(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError) as error:
-                if number == len(lines):
+            except (ValueError, TypeError) as error:
+                if not line.endswith(b"\n"):
                     break  # torn by a crash while appending; its file is imported again
                 raise ShortcastError(
                     f"{self.ledger} line {number} cannot be read ({error}); restore the "
@@ -164,6 +163,25 @@ class Archive:
             Snapshot(source, date.fromisoformat(day), tuple(files[name] for name in sorted(files)))
             for (source, day), files in sorted(grouped.items())
         ]
+
+    def stand_ins(self) -> dict[tuple[str, date], list[Snapshot]]:
+        """Return what may stand in for a snapshot that cannot be read, oldest first.
+
+        Returns
+        -------
+        dict of (str, date) to list of Snapshot
+            By source and day: the snapshot with one more of its files replaced each time by
+            one that was set aside under the same name.
+        """
+        files = {(s.source, s.as_of): {f.file: f for f in s.files} for s in self.snapshots()}
+        found: dict[tuple[str, date], list[Snapshot]] = {}
+        for entry in self.entries():
+            key = (entry.source, date.fromisoformat(entry.as_of))
+            if entry.state == "set_aside" and key in files:
+                files[key][entry.file] = entry
+                whole = tuple(files[key][name] for name in sorted(files[key]))
+                found.setdefault(key, []).append(Snapshot(*key, whole))
+        return found
 
     def path(self, entry: ArchivedFile) -> Path:
         """Return where an archived file lies."""
@@ -183,9 +201,12 @@ class Archive:
         for entry in self.entries():
             path = self.path(entry)
             if not path.exists():
-                faults.append(f"{path} is missing; import it again from its origin.")
+                faults.append(f"{path} is missing; import it again (it came from {entry.origin}).")
             elif checksum(path) != entry.sha256:
-                faults.append(f"{path} no longer has its recorded checksum; restore it.")
+                faults.append(
+                    f"{path} no longer has its recorded checksum; delete it and import it again "
+                    f"(it came from {entry.origin})."
+                )
         return faults
 
     def import_tree(self, tree: Path, sources: Mapping[str, Source]) -> ImportReport:
@@ -215,12 +236,12 @@ class Archive:
                 f"{tree} is not a folder; give the folder that holds SOURCE/AS_OF/FILE."
             )
         entries = self.entries()
-        accepted = {(e.source, e.as_of, e.file): e.sha256 for e in entries if e.state == "accepted"}
-        aside = {(e.source, e.as_of, e.file, e.sha256) for e in entries if e.state != "accepted"}
+        held = {(e.source, e.as_of, e.file, e.sha256): e for e in entries}
+        accepted = {(e.source, e.as_of, e.file): e for e in entries if e.state == "accepted"}
         added: list[ArchivedFile] = []
         set_aside: list[ArchivedFile] = []
         passed_over: list[str] = []
-        held = 0
+        again = 0
         for folder in sorted(p for p in tree.iterdir() if p.is_dir()):
             source = sources.get(folder.name)
             if source is None:
@@ -232,8 +253,10 @@ class Archive:
                     continue
                 digest = checksum(path)
                 key = (source.name, day, path.name)
-                if accepted.get(key) == digest or (*key, digest) in aside:
-                    held += 1
+                if known := held.get((*key, digest)):
+                    again += 1
+                    if not self.path(known).exists():
+                        self._copy(path, known)  # lost from the archive, and here it is again
                     continue
                 entry = ArchivedFile(
                     source=source.name,
@@ -244,39 +267,52 @@ class Archive:
                     origin=f"{tree.name}/{path.relative_to(tree).as_posix()}",
                     archived_at=datetime.now(UTC).isoformat(timespec="seconds"),
                 )
-                if key in accepted:
-                    entry = ArchivedFile(
-                        **{
-                            **asdict(entry),
-                            "state": "set_aside",
-                            "reason": f"{source.name} of {day} is already held with other bytes "
-                            f"(checksum {accepted[key][:12]}); the first one stays in force",
-                        }
+                if first := accepted.get(key):
+                    entry = replace(
+                        entry,
+                        state="set_aside",
+                        reason=f"{source.name} of {day} is already held with other bytes "
+                        f"(checksum {first.sha256[:12]}); the first one stays in force unless it "
+                        "cannot be read, so import a later state under its own day",
                     )
                     set_aside.append(entry)
                 else:
-                    accepted[key] = digest
+                    accepted[key] = entry
                     added.append(entry)
-                self._store(path, entry)
-        if not added and not held and not set_aside:
+                self._copy(path, entry)
+                self._note(entry)
+        if not added and not again and not set_aside:
+            why = f" (passed over: {'; '.join(passed_over[:3])})" if passed_over else ""
             raise ShortcastError(
-                f"{tree} holds no file of a known source; it must look like "
+                f"{tree} holds no file of a known source{why}; it must look like "
                 f"SOURCE/AS_OF/FILE with a SOURCE of: {', '.join(sorted(sources))}."
             )
-        return ImportReport(tuple(added), held, tuple(set_aside), tuple(passed_over))
+        return ImportReport(tuple(added), again, tuple(set_aside), tuple(passed_over))
 
-    def _store(self, path: Path, entry: ArchivedFile) -> None:
-        """Copy aside, flush, rename; only then write the ledger line."""
+    def _copy(self, path: Path, entry: ArchivedFile) -> None:
+        """Copy aside, flush, and rename, so that a file is in the archive whole or not at all."""
         target = self.path(entry)
-        target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.partial")
-        shutil.copyfile(path, partial)
-        if checksum(partial) != entry.sha256:
-            partial.unlink()
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, partial)
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+            whole = checksum(partial) == entry.sha256
+            if whole:
+                os.replace(partial, target)
+        except OSError as error:
+            raise ShortcastError(
+                f"{path} could not be copied into the archive ({error.strerror}); see to it and "
+                "import again."
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+        if not whole:
             raise ShortcastError(f"{path} changed while it was copied; import it again.")
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(partial, target)
+
+    def _note(self, entry: ArchivedFile) -> None:
+        """Write the ledger line of a file that is in the archive."""
         self._mend_torn_line()
         with self.ledger.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(entry), sort_keys=True) + "\n")
@@ -284,12 +320,21 @@ class Archive:
             os.fsync(stream.fileno())
 
     def _mend_torn_line(self) -> None:
-        """Cut a last line that a crash left without its end."""
+        """End a last line that a crash left without its end, or cut it if it is not whole."""
         if not self.ledger.exists():
             return
         raw = self.ledger.read_bytes()
-        if raw and not raw.endswith(b"\n"):
-            self.ledger.write_bytes(raw[: raw.rfind(b"\n") + 1])
+        if not raw or raw.endswith(b"\n"):
+            return
+        whole, torn = raw[: raw.rfind(b"\n") + 1], raw[raw.rfind(b"\n") + 1 :]
+        try:
+            json.loads(torn)
+        except ValueError:
+            with self.ledger.open("r+b") as stream:
+                stream.truncate(len(whole))
+        else:
+            with self.ledger.open("ab") as stream:
+                stream.write(b"\n")
 
 
 def _candidates(folder: Path, source: Source) -> Sequence[tuple[Path, str, str]]:
@@ -300,9 +345,11 @@ def _candidates(folder: Path, source: Source) -> Sequence[tuple[Path, str, str]]
             found.append((day, "", "files must lie in a folder named after their day"))
             continue
         fault = _day_fault(day.name)
-        for path in sorted(p for p in day.iterdir() if p.is_file()):
+        for path in sorted(day.iterdir()):
             wrong = fault
-            if not wrong and not any(fnmatch.fnmatch(path.name, g) for g in source.files):
+            if not wrong and not path.is_file():
+                wrong = "a folder; files must lie right in the folder of their day"
+            elif not wrong and not any(fnmatch.fnmatch(path.name, g) for g in source.files):
                 wrong = f"not one of the files of {source.name} ({', '.join(source.files)})"
             found.append((path, day.name, wrong))
     return found

@@ -2,32 +2,39 @@
 
 The result is a cache: it is keyed by the snapshot's checksum and by the reader's own code, so
 a changed file or a changed reader is parsed again and nothing else is.
+
+A snapshot is refused whole, with the reason, if it is not what it claims to be, if most of its
+rows are unusable, or if it is a list that lost more than half of its rows at once. A file that
+was set aside under the same name then stands in for it.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import importlib
-import inspect
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from types import ModuleType
 
 import duckdb
 import pandas as pd
 
-from shortcast.features.archive import Archive, Snapshot
+from shortcast.errors import ShortcastError
+from shortcast.features.archive import Archive, Snapshot, checksum
 from shortcast.features.sources import registry
 from shortcast.features.sources.contract import (
     REJECT_COLUMNS,
     TIME_COLUMNS,
+    Reading,
     Source,
     SourceError,
     Table,
@@ -35,6 +42,9 @@ from shortcast.features.sources.contract import (
 
 #: A snapshot with a larger share of unusable rows is refused whole.
 MAX_REJECTED_SHARE = 0.5
+
+#: A list may not shrink below this share of its last snapshot; a half file is a broken one.
+MIN_SHARE_OF_LAST = 0.5
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,31 @@ class ParsedSnapshot:
     state: str
     reason: str
 
+    def table(self, name: str) -> Path:
+        """Return where the rows of a table lie."""
+        return self.folder / f"{name}.parquet"
+
     @property
     def fingerprint(self) -> str:
         """Text that changes when the parsed content may have changed."""
         return f"{self.source}/{self.as_of}/{self.folder.name}/{self.state}"
+
+
+class ReaderDefectError(RuntimeError):
+    """A reader failed in a way that it does not provide for.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        What it was to read.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(
+            f"the reader of {snapshot.source} failed on its snapshot of {snapshot.as_of} "
+            f"({', '.join(f.file for f in snapshot.files)}); this is a defect of the reader, "
+            "which should read the snapshot or refuse it: mend it, and build again"
+        )
 
 
 def reader_version(source: Source) -> str:
@@ -94,24 +125,43 @@ def reader_version(source: Source) -> str:
         Hexadecimal checksum; it changes with any module of this project that the
         reader's module imports from ``shortcast.features``.
     """
-    digest = hashlib.sha256()
-    for path in sorted(_module_files(importlib.import_module(source.read.__module__), set())):
-        digest.update(Path(path).read_bytes())
-    digest.update(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for name in sorted(_modules_behind(source.read.__module__)):
+        digest.update(_code(name))
     return digest.hexdigest()
 
 
-def _module_files(module: ModuleType, seen: set[str]) -> set[str]:
-    """Collect the files of a module and of the ``shortcast.features`` modules it uses."""
-    path = getattr(module, "__file__", None)
-    if path is None or path in seen:
-        return seen
-    seen.add(path)
-    for value in vars(module).values():
-        other = value if inspect.ismodule(value) else inspect.getmodule(value)
-        if other is not None and other.__name__.startswith("shortcast.features."):
-            _module_files(other, seen)
-    return seen
+def _modules_behind(name: str) -> set[str]:
+    """Return a module's name and those of the ``shortcast.features`` modules that it uses."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += _imports(name)
+    return found
+
+
+@lru_cache
+def _code(name: str) -> bytes:
+    """Return the source code of a module that has been imported."""
+    path = sys.modules[name].__file__
+    return Path(path).read_bytes() if path else b""
+
+
+@lru_cache
+def _imports(name: str) -> frozenset[str]:
+    """Return the modules of ``shortcast.features`` that a module's code imports."""
+    named: set[str] = set()
+    for node in ast.walk(ast.parse(_code(name))):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(
+        name for name in named if name.startswith("shortcast.features.") and name in sys.modules
+    )
 
 
 def parse_all(
@@ -119,6 +169,7 @@ def parse_all(
     parsed: Path,
     *,
     workers: int = 2,
+    confirmed: Collection[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[ParsedSnapshot]:
     """Parse every accepted snapshot that is not in the cache yet.
@@ -131,6 +182,8 @@ def parse_all(
         Folder of the cache.
     workers : int
         Processes to use.
+    confirmed : collection of str
+        Snapshots, as ``SOURCE/AS_OF``, that are known to be whole although they are short.
     progress : callable
         Told one line for each snapshot parsed.
 
@@ -138,14 +191,42 @@ def parse_all(
     -------
     list of ParsedSnapshot
         All snapshots, parsed now or before, by source and day.
+
+    Raises
+    ------
+    ShortcastError
+        If a file of the archive is missing or altered.
+    ReaderDefectError
+        If a reader neither reads nor refuses a snapshot.
     """
-    sources = registry()
-    versions = {name: reader_version(source) for name, source in sources.items()}
+    others = archive.stand_ins()
+    chosen = {(s.source, s.as_of): s for s in archive.snapshots() if s.source in registry()}
+    tried: set[Path] = set()
+    while True:
+        found = _parse(archive, parsed, chosen.values(), workers, progress)
+        found = _refuse_shrunken(found, confirmed)
+        tried |= {p.folder for p in found}
+        refused = [(p.source, p.as_of) for p in found if p.state == "refused"]
+        again = {key: others[key].pop(0) for key in refused if others.get(key)}
+        if not again:
+            break
+        chosen |= again
+    _forget_stale(parsed, tried)
+    return found
+
+
+def _parse(
+    archive: Archive,
+    parsed: Path,
+    snapshots: Iterable[Snapshot],
+    workers: int,
+    progress: Callable[[str], None],
+) -> list[ParsedSnapshot]:
+    """Parse the snapshots that are not in the cache; return all, by source and day."""
+    versions = {name: reader_version(source) for name, source in registry().items()}
     done: list[ParsedSnapshot] = []
     todo: list[tuple[Snapshot, Path, list[Path]]] = []
-    for snapshot in archive.snapshots():
-        if snapshot.source not in sources:
-            continue
+    for snapshot in snapshots:
         stamp = hashlib.sha256(
             f"{snapshot.checksum} {versions[snapshot.source]}".encode()
         ).hexdigest()[:16]
@@ -161,11 +242,21 @@ def parse_all(
         with ProcessPoolExecutor(min(workers, len(todo)), mp_context=get_context("spawn")) as pool:
             jobs = {pool.submit(_parse_one, *job): job[0] for job in todo}
             for number, job in enumerate(as_completed(jobs), start=1):
+                error = job.exception()
+                if error is not None:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    if isinstance(error, ShortcastError):
+                        raise error
+                    if isinstance(error, BrokenProcessPool):
+                        raise ShortcastError(
+                            "A process that read snapshots was killed, probably for want of "
+                            "memory; free some and build again, what was read is kept."
+                        ) from error
+                    raise ReaderDefectError(jobs[job]) from error
                 result = job.result()
                 done.append(result)
                 told = result.reason or f"{sum(result.rows.values()):,} rows"
                 progress(f"[{number}/{len(jobs)}] {result.source} {result.as_of}: {told}")
-    _forget_stale(parsed, {p.folder for p in done})
     return sorted(done, key=lambda p: (p.source, p.as_of))
 
 
@@ -174,7 +265,7 @@ def _read_cached(snapshot: Snapshot, folder: Path) -> ParsedSnapshot | None:
     note = folder / "reading.json"
     if not note.exists():
         return None
-    return ParsedSnapshot(
+    known = ParsedSnapshot(
         source=snapshot.source,
         as_of=snapshot.as_of,
         checksum=snapshot.checksum,
@@ -183,6 +274,7 @@ def _read_cached(snapshot: Snapshot, folder: Path) -> ParsedSnapshot | None:
         bytes=sum(f.bytes for f in snapshot.files),
         **json.loads(note.read_text(encoding="utf-8")),
     )
+    return known if all(known.table(name).exists() for name in known.rows) else None
 
 
 def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSnapshot:
@@ -191,24 +283,26 @@ def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSna
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
+    for file, path in zip(snapshot.files, files, strict=True):
+        if not path.exists() or checksum(path) != file.sha256:
+            raise ShortcastError(
+                f"{path} is missing from the archive or no longer what was archived; delete it "
+                f"if it is there, and import it again (it came from {file.origin})."
+            )
     rows: dict[str, int] = {}
     rejected, state, reason = 0, "accepted", ""
     try:
         reading = source.read(files, snapshot.as_of)
+        _refuse_unusable(reading, snapshot)
+        rejected = len(reading.rejects)
         for table in source.tables:
             if table.name in reading.tables:
                 frame = reading.tables[table.name]
                 rows[table.name] = len(frame)
                 _write(frame, table, snapshot, aside / f"{table.name}.parquet")
-        rejected = len(reading.rejects)
         _write_rejects(reading.rejects, snapshot, aside / "rejects.parquet")
-        total = sum(rows.values())
-        if total == 0:
-            raise SourceError(f"{snapshot.source} of {snapshot.as_of} holds no usable row.")
     except SourceError as error:
-        for path in aside.glob("*.parquet"):
-            path.unlink()
-        rows, rejected, state, reason = {}, 0, "refused", str(error)
+        state, reason = "refused", str(error)
     note = {"rows": rows, "rejected": rejected, "state": state, "reason": reason}
     (aside / "reading.json").write_text(json.dumps(note), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
@@ -216,6 +310,42 @@ def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSna
     result = _read_cached(snapshot, folder)
     assert result is not None
     return result
+
+
+def _refuse_unusable(reading: Reading, snapshot: Snapshot) -> None:
+    """Refuse a snapshot that holds no row, or more unusable rows than usable ones.
+
+    Raises
+    ------
+    SourceError
+        With the counts and the first fault.
+    """
+    frames = list(reading.tables.values())
+    most = max((len(frame) for frame in frames), default=0)
+    entries = reading.rejects
+    if most and len(entries) <= most:
+        return
+    # An entry may tell of a value that was left empty in a row that is kept; and it may name
+    # the member of a zip where the row names the zip.
+    kept = {row for f in frames for row in _numbered(f["source_file"], f["source_row"])}
+    lost = {row for row in _numbered(entries["file"], entries["row"]) if row not in kept}
+    total = len(kept) + len(lost)
+    if total and len(lost) <= MAX_REJECTED_SHARE * total:
+        return
+    if entries.empty:
+        raise SourceError(f"{snapshot.source} of {snapshot.as_of} holds no row; fetch it again.")
+    first = entries.iloc[0]
+    raise SourceError(
+        f"{snapshot.source} of {snapshot.as_of}: {len(lost):,} of {total:,} rows are unusable, the "
+        f"first because {first['file']} row {first['row']}, column {first['column']}: "
+        f"{first['reason']} ({str(first['value'])[:40]!r}); fetch it again, or mend the reader if "
+        "the source has changed its format."
+    )
+
+
+def _numbered(files: pd.Series, rows: pd.Series) -> Iterable[tuple[str, str]]:
+    """Return file and record number of each row, in one notation."""
+    return zip(files.astype(str).str.split("/").str[0], rows.astype(str), strict=True)
 
 
 def _write(frame: pd.DataFrame, table: Table, snapshot: Snapshot, path: Path) -> None:
@@ -237,9 +367,8 @@ def _write(frame: pd.DataFrame, table: Table, snapshot: Snapshot, path: Path) ->
     ]
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("frame", frame)
-        connection.execute(
-            f"COPY (SELECT {', '.join(select)} FROM frame) TO '{path}' "
-            "(FORMAT parquet, COMPRESSION zstd)"
+        connection.sql(f"SELECT {', '.join(select)} FROM frame").write_parquet(
+            str(path), compression="zstd"
         )
 
 
@@ -247,11 +376,40 @@ def _write_rejects(frame: pd.DataFrame, snapshot: Snapshot, path: Path) -> None:
     """Write the quarantined rows."""
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("frame", frame.loc[:, list(REJECT_COLUMNS)].astype(str))
-        connection.execute(
-            f"COPY (SELECT '{snapshot.source}' AS source, DATE '{snapshot.as_of}' AS as_of, "
-            'file, TRY_CAST(row AS BIGINT) AS row, "column", value, reason FROM frame) '
-            f"TO '{path}' (FORMAT parquet)"
-        )
+        connection.sql(
+            f"SELECT '{snapshot.source}' AS source, DATE '{snapshot.as_of}' AS as_of, "
+            'file, TRY_CAST(row AS BIGINT) AS row, "column", value, reason FROM frame'
+        ).write_parquet(str(path))
+
+
+def _refuse_shrunken(
+    snapshots: Sequence[ParsedSnapshot], confirmed: Collection[str]
+) -> list[ParsedSnapshot]:
+    """Refuse a snapshot whose lists lost more than half of their rows at once.
+
+    Only lists that both snapshots hold are compared: some sources publish them apart.
+    """
+    last: dict[str, dict[str, int]] = {}
+    checked = []
+    for snapshot in snapshots:
+        if snapshot.state == "accepted":
+            before = last.setdefault(snapshot.source, {})
+            lists = {t.name for t in registry()[snapshot.source].tables if t.is_list}
+            now = {name: n for name, n in snapshot.rows.items() if name in lists}
+            rows = sum(now[name] for name in now.keys() & before.keys())
+            rows_before = sum(before[name] for name in now.keys() & before.keys())
+            name = f"{snapshot.source}/{snapshot.as_of}"
+            if rows < MIN_SHARE_OF_LAST * rows_before and name not in confirmed:
+                reason = (
+                    f"{snapshot.source} of {snapshot.as_of} has {rows:,} rows, less than half of "
+                    f"the {rows_before:,} of the snapshot before it, as if it were cut short; "
+                    f"fetch it again, or set SHORTCAST_CONFIRMED={name} if it is whole."
+                )
+                snapshot = replace(snapshot, state="refused", reason=reason)
+            else:
+                before |= now
+        checked.append(snapshot)
+    return checked
 
 
 def _forget_stale(parsed: Path, current: Iterable[Path]) -> None:

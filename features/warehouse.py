@@ -21,14 +21,11 @@ from shortcast import __version__
 from shortcast.errors import ShortcastError
 from shortcast.features import links, spells
 from shortcast.features.archive import Archive, exclusive
-from shortcast.features.facts import make_facts
+from shortcast.features.facts import TableFile, make_facts
 from shortcast.features.parse import ParsedSnapshot, as_record, parse_all
 from shortcast.features.sources import registry
 from shortcast.features.sources.contract import Table
 from shortcast.settings import Settings, settings
-
-#: A list may not shrink below this share of its last snapshot; a half file is a broken one.
-MIN_SHARE_OF_LAST = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,13 +61,18 @@ def open_warehouse(config: Settings | None = None) -> duckdb.DuckDBPyConnection:
         raise ShortcastError(
             f"There is no warehouse at {path}; run 'shortcast import DIR' and 'shortcast build'."
         )
+    # Attached to an instance of its own: DuckDB keeps one instance for each path and process, and
+    # would hand out the file of before as long as any other connection holds it open.
+    connection = duckdb.connect(
+        config={"threads": config.threads, "memory_limit": config.memory_limit}
+    )
+    quoted = str(path).replace("'", "''")
     try:
-        return duckdb.connect(
-            str(path),
-            read_only=True,
-            config={"threads": config.threads, "memory_limit": config.memory_limit},
-        )
+        connection.execute(f"ATTACH '{quoted}' AS warehouse (READ_ONLY)")
+        connection.execute("USE warehouse")
+        return connection
     except duckdb.Error as error:
+        connection.close()
         raise ShortcastError(
             f"The warehouse {path} cannot be opened ({str(error).splitlines()[0]}); run "
             "'shortcast build --force' to build it again from the archive."
@@ -107,17 +109,20 @@ def build(
     config = config or settings()
     with exclusive(config.home, what="the build"):
         snapshots = parse_all(
-            Archive(config.archive), config.parsed, workers=config.threads, progress=progress
+            Archive(config.archive),
+            config.parsed,
+            workers=config.threads,
+            confirmed=config.confirmed_snapshots,
+            progress=progress,
         )
         if not snapshots:
             raise ShortcastError(
                 f"The archive {config.archive} is empty; run 'shortcast import DIR' first."
             )
-        snapshots = _refuse_shrunken(snapshots)
-        print_now = _fingerprint(snapshots)
-        rebuilt = force or _fingerprint_in_force(config) != print_now
+        fingerprint = _fingerprint(snapshots)
+        rebuilt = force or _fingerprint_in_force(config) != fingerprint
         if rebuilt:
-            _build_beside(config, snapshots, print_now, progress)
+            _build_beside(config, snapshots, fingerprint, progress)
     with open_warehouse(config) as connection:
         return BuildReport(
             rebuilt,
@@ -139,14 +144,12 @@ def _fingerprint(snapshots: Sequence[ParsedSnapshot]) -> str:
         digest.update(snapshot.fingerprint.encode())
     here = Path(__file__).parent
     code = [
-        *(here / name for name in ("warehouse.py", "facts.py", "spells.py")),
-        *here.glob("links*"),
+        *(here / f"{name}.py" for name in ("warehouse", "facts", "spells", "recall_reasons")),
         *(here / "links").glob("*.py"),
         *(here / "identity").glob("*.py"),
         *(here / "identity").glob("*.csv"),
-        here / "recall_reasons.py",
     ]
-    for path in sorted(p for p in code if p.is_file()):
+    for path in sorted(code):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -157,36 +160,10 @@ def _fingerprint_in_force(config: Settings) -> str | None:
         return None
     try:
         with open_warehouse(config) as connection:
-            row = connection.execute("SELECT fingerprint FROM build").fetchone()
+            rows = connection.execute("SELECT fingerprint FROM build").fetchall()
     except (ShortcastError, duckdb.Error):
         return None
-    return row[0] if row else None
-
-
-def _refuse_shrunken(snapshots: list[ParsedSnapshot]) -> list[ParsedSnapshot]:
-    """Refuse a snapshot of a list that lost more than half of its rows at once."""
-    sources = registry()
-    last: dict[str, int] = {}
-    checked = []
-    for snapshot in snapshots:
-        lists = {t.name for t in sources[snapshot.source].tables if t.is_list}
-        rows = sum(n for name, n in snapshot.rows.items() if name in lists)
-        before = last.get(snapshot.source)
-        if snapshot.state == "accepted" and lists:
-            if before is not None and rows < MIN_SHARE_OF_LAST * before:
-                snapshot = ParsedSnapshot(
-                    **{
-                        **vars(snapshot),
-                        "state": "refused",
-                        "reason": f"{snapshot.source} of {snapshot.as_of} has {rows:,} rows, "
-                        f"less than half of the {before:,} of its last snapshot; it looks cut "
-                        "short. Fetch it again.",
-                    }
-                )
-            else:
-                last[snapshot.source] = rows
-        checked.append(snapshot)
-    return checked
+    return rows[0][0] if rows else None
 
 
 def _build_beside(
@@ -210,9 +187,9 @@ def _build_beside(
         _record_snapshots(connection, snapshots)
         for table in _tables():
             files = [
-                path
+                TableFile(s.source, s.as_of, s.table(table.name))
                 for s in snapshots
-                if s.state == "accepted" and (path := s.folder / f"{table.name}.parquet").exists()
+                if s.state == "accepted" and table.name in s.rows
             ]
             progress(f"facts: {table.name}")
             make_facts(connection, table, files)
@@ -245,19 +222,13 @@ def _record_snapshots(
         "checksum, rows, rejected, state, reason FROM frame"
     )
     connection.unregister("frame")
-    rejects = [
-        str(path)
-        for s in snapshots
-        if s.state == "accepted" and (path := s.folder / "rejects.parquet").exists()
-    ]
+    connection.execute(
+        "CREATE TABLE quarantine (source VARCHAR, as_of DATE, file VARCHAR, row BIGINT, "
+        '"column" VARCHAR, value VARCHAR, reason VARCHAR)'
+    )
+    rejects = [str(s.table("rejects")) for s in snapshots if s.state == "accepted"]
     if rejects:
-        listed = ", ".join(f"'{path}'" for path in rejects)
-        connection.execute(f"CREATE TABLE quarantine AS SELECT * FROM read_parquet([{listed}])")
-    else:
-        connection.execute(
-            "CREATE TABLE quarantine (source VARCHAR, as_of DATE, file VARCHAR, row BIGINT, "
-            '"column" VARCHAR, value VARCHAR, reason VARCHAR)'
-        )
+        connection.execute("INSERT INTO quarantine SELECT * FROM read_parquet(?)", [rejects])
 
 
 def _tables() -> list[Table]:

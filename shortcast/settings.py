@@ -29,6 +29,9 @@ class Settings(BaseSettings):
         Threads that DuckDB and LightGBM may use.
     memory_limit : str
         Memory that DuckDB may use, in its own notation.
+    confirmed : str
+        Snapshots, as ``SOURCE/AS_OF`` and parted by commas, that someone has looked at and
+        found whole although they are less than half as long as the one before.
     """
 
     model_config = SettingsConfigDict(env_prefix="SHORTCAST_", extra="ignore")
@@ -39,6 +42,12 @@ class Settings(BaseSettings):
     inbox: Path | None = None
     threads: int = 2
     memory_limit: str = "3GB"
+    confirmed: str = ""
+
+    @property
+    def confirmed_snapshots(self) -> frozenset[str]:
+        """The confirmed snapshots, one by one."""
+        return frozenset(name.strip() for name in self.confirmed.split(",") if name.strip())
 
     @property
     def archive(self) -> Path:
