@@ -26,7 +26,6 @@ FEATURES = (
         "DOUBLE",
         "months since this drug was last on the shortage list",
         missing=_NEVER,
-        monotone=-1,
     ),
     Feature(
         "months_since_shortage_onset",
@@ -38,13 +37,11 @@ FEATURES = (
         "months_listed_5y",
         "DOUBLE",
         "months on the shortage list in the last five years",
-        monotone=1,
     ),
     Feature(
         "ingredient_forms_short",
         "BIGINT",
         "other forms of the same ingredient in shortage now",
-        monotone=1,
     ),
     Feature(
         "ingredient_listings_before",
