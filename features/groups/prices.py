@@ -243,7 +243,7 @@ def _newest_year(view: AsOf, table: str, more: str = "NULL AS makers") -> str:
 
 
 def evidence(view: AsOf) -> str:
-    """Return the newest surveyed prices and the Medicare prices known of each drug.
+    """Return the newest surveyed price of each drug and its newest prices in Medicare.
 
     Parameters
     ----------
@@ -253,35 +253,42 @@ def evidence(view: AsOf) -> str:
     Returns
     -------
     str
-        SQL with the columns of `shortcast.features.groups.contract.Group.evidence`.
+        SQL with the columns of `shortcast.features.groups.contract.Group.evidence`; of
+        Medicare the two newest years.
     """
     survey = view.known(
-        "drug_prices", "f.month >= d.as_of - INTERVAL 14 MONTH AND f.price_median_usd > 0"
+        "drug_prices",
+        f"f.month >= d.as_of - INTERVAL {STALE_MONTHS} MONTH AND f.price_median_usd > 0",
     )
-    part_b = view.known("ingredient_partb_prices", "f.price_usd_per_unit > 0")
-    part_d = view.known("ingredient_partd_prices", "f.price_usd_per_unit > 0")
-    paid = (
-        "'Medicare Part {part} paid ' || round(price_usd_per_unit, 4) || ' US dollars per unit "
-        "of ' || ingredient_key || ' in ' || year"
+    parts = "\nUNION ALL\n".join(
+        f"""
+        SELECT d.drug_id, f.as_of, f.event_date, f.known_from,
+               concat('Medicare Part {part} paid ', round(f.price_usd_per_unit, 4),
+                      ' US dollars per unit of ', f.ingredient_key, ' in ', f.year) AS summary,
+               f.source, f.source_file, f.source_row
+        FROM {view.known(table, "f.price_usd_per_unit > 0")} AS f
+        JOIN drugs AS d USING (ingredient_key)
+        WHERE {which}
+        QUALIFY dense_rank() OVER (
+            PARTITION BY f.as_of, f.ingredient_key ORDER BY f.year DESC) <= 2
+        """
+        for part, table, which in (
+            ("B", "ingredient_partb_prices", "d.form_group = 'injection'"),
+            ("D", "ingredient_partd_prices", "TRUE"),
+        )
     )
     return f"""
     SELECT drug_id, as_of, event_date, known_from,
            concat('Retail survey of ', event_date, ': median price per unit ',
-                  round(price_median_usd, 4), ' US dollars (', products, ' products)')
-               AS summary,
+                  round(price_median_usd, 4), ' US dollars (', products, ' products)',
+                  ', against 12 months before: '
+                      || round(100 * (exp(log_change_12m) - 1)) || ' %') AS summary,
            source, source_file, source_row
     FROM {survey}
+    QUALIFY row_number() OVER (
+        PARTITION BY as_of, drug_id ORDER BY month DESC, known_from DESC, source_row) = 1
     UNION ALL
-    SELECT d.drug_id, as_of, f.event_date, f.known_from, {paid.format(part="B")},
-           f.source, f.source_file, f.source_row
-    FROM {part_b} AS f
-    JOIN drugs AS d USING (ingredient_key)
-    WHERE d.form_group = 'injection'
-    UNION ALL
-    SELECT d.drug_id, as_of, f.event_date, f.known_from, {paid.format(part="D")},
-           f.source, f.source_file, f.source_row
-    FROM {part_d} AS f
-    JOIN drugs AS d USING (ingredient_key)
+    {parts}
     """
 
 

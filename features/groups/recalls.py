@@ -18,6 +18,9 @@ _NEVER = "no recall of this drug since the reports begin (June 2012)"
 _NO_MAKER = "no holder of a marketed application is known for this drug"
 _NO_LABELER = "no labeler of this drug other than its makers is known"
 
+#: Events of a drug's makers that its evidence shows.
+FIRM_EVENTS = 5
+
 #: Reasons that count by themselves, and how a reader would say them.
 REASONS = {
     "sterility": "doubt about sterility",
@@ -266,7 +269,7 @@ def query(view: AsOf) -> str:
 
 
 def evidence(view: AsOf) -> str:
-    """Return the recalls of each drug, and those of its makers in the last 12 months.
+    """Return the recalls of each drug, and the newest few of its makers' other recalls.
 
     Parameters
     ----------
@@ -276,24 +279,44 @@ def evidence(view: AsOf) -> str:
     Returns
     -------
     str
-        SQL with the columns of `shortcast.features.groups.contract.Group.evidence`.
+        SQL with the columns of `shortcast.features.groups.contract.Group.evidence`. A large
+        company recalls something every month, so of its events of the last 12 months only
+        `FIRM_EVENTS` stand here, one row each.
     """
     own = view.known("drug_recalls")
     firm = view.known("firm_recalls", "f.event_date >= d.as_of - INTERVAL 12 MONTH")
-    said = (
-        "concat_ws(', ', {what} || recall_number, classification, 'begun ' || event_date, "
-        "recalling_firm, left(reason_for_recall, 120))"
+    told = (
+        "concat_ws(', ', '{what} ' || recall_number, classification, 'begun ' || event_date, "
+        "recalling_firm, left(reason_for_recall, 120)) AS summary"
     )
     return f"""
-    SELECT drug_id, as_of, event_date, known_from,
-           {said.format(what="'Recall '")} AS summary, source, source_file, source_row
-    FROM {own}
+    WITH own AS (
+        SELECT * FROM {own}
+    ),
+    others AS (
+        SELECT m.drug_id, f.*, coalesce(f.event_id, f.recall_number) AS event
+        FROM {firm} AS f
+        JOIN market_makers AS m USING (as_of, firm_id)
+        ANTI JOIN own AS o
+          ON o.as_of = f.as_of AND o.drug_id = m.drug_id
+         AND coalesce(o.event_id, o.recall_number) = coalesce(f.event_id, f.recall_number)
+        QUALIFY row_number() OVER (
+            PARTITION BY f.as_of, m.drug_id, event ORDER BY f.known_from DESC, f.recall_number) = 1
+    ),
+    newest AS (
+        SELECT * FROM others
+        QUALIFY row_number() OVER (
+            PARTITION BY as_of, drug_id
+            ORDER BY known_from DESC, event_date DESC, recall_number) <= {FIRM_EVENTS}
+    )
+    SELECT drug_id, as_of, event_date, known_from, {told.format(what="Recall")},
+           source, source_file, source_row
+    FROM own
     UNION ALL
-    SELECT m.drug_id, as_of, f.event_date, f.known_from,
-           {said.format(what="'Recall of the same company '")}, f.source, f.source_file,
-           f.source_row
-    FROM {firm} AS f
-    JOIN market_makers AS m USING (as_of, firm_id)
+    SELECT drug_id, as_of, event_date, known_from,
+           {told.format(what="Recall of another product by a maker:")},
+           source, source_file, source_row
+    FROM newest
     """
 
 

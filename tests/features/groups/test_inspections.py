@@ -269,3 +269,16 @@ def test_a_letter_in_both_lists_counts_once(make_world: Callable[..., Any]) -> N
         "Warning Letter against the company Arden Works, of 2021-02-01, case 600",
         "Warning Letter to the company Arden, of 2021-02-01, CGMP/Finished Pharmaceuticals",
     }
+
+
+def test_either_list_of_letters_will_do(make_world: Callable[..., Any]) -> None:
+    def letter(day: date, url: str) -> Row:
+        subject = "CGMP/Finished Pharmaceuticals"
+        return _told("arden", day, day, case_id=None, url=url, company="Arden", subject=subject)
+
+    letters = [letter(date(2019, 1, 5), "one"), letter(date(2021, 3, 5), "two")]
+    row = _one_maker(make_world, firm_letters=letters).panel("inspections", [T])[
+        T, "abelum--injection"
+    ]
+    assert row["firm_letters_24m"] == 1
+    assert row["firm_court_actions_60m"] is None, "the list of letters tells no court actions"

@@ -134,7 +134,7 @@ def _medicare(world: Any, table: str, t: date, drug: Row) -> tuple[Row, float | 
     return by_year[newest], earlier["price_usd_per_unit"] if earlier else None
 
 
-def _log(value: float | None) -> float | None:
+def _log(value: Any) -> float | None:
     return round(math.log(value), 6) if value else None
 
 
@@ -210,16 +210,19 @@ def test_agrees_with_a_plain_reading(seed: int, make_world: Callable[..., Any]) 
     world = make_world(_facts(random.Random(seed)))
     rows = world.panel("prices", DATES)
     by_id = {d["drug_id"]: d for d in DRUGS}
-    seen = set()
+    seen: set[str] = set()
+    names: set[str] = set()
     for (t, drug), row in rows.items():
         expected = _reference(world, t, by_id[drug], DRUGS)
         assert {name: row[name] for name in expected} == pytest.approx(
             expected, abs=1.1e-6, nan_ok=False
         ), (t, drug)
         assert row.keys() - {"drug_id", "as_of", "at_risk"} == expected.keys()
+        names |= expected.keys()
         seen |= {name for name, value in expected.items() if value is not None}
         seen.add(expected["price_missing_reason"])
-    assert seen >= expected.keys(), "every feature has a value somewhere"
+    assert names
+    assert seen >= names, "every feature has a value somewhere"
     assert seen >= {
         "known",
         "source not yet available",
@@ -284,3 +287,30 @@ def test_part_b_prices_are_of_injections(make_world: Callable[..., Any]) -> None
     assert said == {
         ("abel--injection", "Medicare Part B paid 2.5 US dollars per unit of abel in 2015")
     }
+
+
+def test_evidence_shows_the_newest_price_and_its_change(make_world: Callable[..., Any]) -> None:
+    def surveyed(day: date, change: float | None) -> Row:
+        return {
+            **_source(1),
+            "drug_id": "abel--oral-solid",
+            "month": day.replace(day=1),
+            "event_date": day,
+            "products": 4,
+            "price_median_usd": 0.25,
+            "price_min_usd": 0.2,
+            "log_change_12m": change,
+            "known_from": day,
+        }
+
+    survey = [surveyed(date(2021, 1, 6), math.log(2)), surveyed(date(2021, 2, 3), math.log(0.5))]
+    survey.append(surveyed(date(2021, 4, 7), None))
+    world = _world(make_world, drug_prices=survey)
+    march, may = date(2021, 3, 1), date(2021, 5, 1)
+    assert [r["summary"] for r in world.evidence("prices", march)] == [
+        "Retail survey of 2021-02-03: median price per unit 0.25 US dollars (4 products), "
+        "against 12 months before: -50.0 %"
+    ]
+    assert [r["summary"] for r in world.evidence("prices", may)] == [
+        "Retail survey of 2021-04-07: median price per unit 0.25 US dollars (4 products)"
+    ]

@@ -229,10 +229,11 @@ def test_a_maker_carries_its_recall_to_its_other_drugs(make_world: Callable[...,
     assert (other["recalls_36m"], other["months_since_recall"]) == (0, None)
 
 
-def test_evidence_names_the_recall_and_the_company(make_world: Callable[..., Any]) -> None:
+def test_evidence_names_each_event_of_a_maker_once(make_world: Callable[..., Any]) -> None:
     rows = _market_with_a_recall(make_world).evidence("recalls", date(2018, 4, 1))
-    assert {r["summary"] for r in rows if r["drug_id"] == "dastol--injection"} == {
-        f"Recall of the same company {n}, Class II, begun 2018-01-10, "
-        "Lack of Assurance of Sterility"
-        for n in ("R-1", "R-2")
+    said = "Class II, begun 2018-01-10, Lack of Assurance of Sterility"
+    assert {(r["drug_id"], r["summary"]) for r in rows} == {
+        ("abelum--injection", f"Recall R-1, {said}"),
+        ("abelum--injection", f"Recall R-2, {said}"),
+        ("dastol--injection", f"Recall of another product by a maker: R-1, {said}"),
     }
