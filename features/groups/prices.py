@@ -282,7 +282,7 @@ def evidence(view: AsOf) -> str:
            concat('Retail survey of ', event_date, ': median price per unit ',
                   round(price_median_usd, 4), ' US dollars (', products, ' products)',
                   ', against 12 months before: '
-                      || round(100 * (exp(log_change_12m) - 1)) || ' %') AS summary,
+                      || CAST(round(100 * (exp(log_change_12m) - 1)) AS BIGINT) || ' %') AS summary,
            source, source_file, source_row
     FROM {survey}
     QUALIFY row_number() OVER (
