@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from shortcast.training.calibration import FloatArray, logistic_line, logit
-from shortcast.training.estimator import RiskModel
+from shortcast.training.estimator import KEEP_NEGATIVES, RiskModel, thin_negatives
 
 #: The feature that counts a drug's earlier shortages.
 PAST_LISTINGS = "listings_before"
@@ -100,13 +100,27 @@ class Rule:
     why: str
 
 
-#: The points rule: what a pharmacist could add up on paper. The weights follow published
-#: associations, rounded to whole points; nothing in it was fitted to the shortage list here.
+#: The points rule: what a pharmacist could add up on paper. Each rule follows a published
+#: association, rounded to whole points; none was fitted to the shortage list here.
 RULES = (
-    Rule(PAST_LISTINGS, "at least", 1, 2, "earlier shortages: the strongest single signal"),
-    Rule(PAST_LISTINGS, "at least", 2, 1, "repeated shortages"),
-    Rule("form_group", "is", "injection", 2, "most US shortages are of sterile injectables"),
+    Rule(PAST_LISTINGS, "at least", 1, 2, "drugs listed before are listed again"),
+    Rule(PAST_LISTINGS, "at least", 2, 1, "the more so, the more often"),
+    Rule("is_injection", "at least", 1, 2, "63 % of drugs in shortage were injectable (FDA 2019)"),
+    Rule("generics_marketed", "at least", 1, 1, "67 % had a generic on the market (FDA 2019)"),
     Rule("single_source", "at least", 1, 1, "nobody else can step in"),
+    Rule(
+        "partb_below_5_usd", "at least", 1, 1, "most short injectables cost under 5 dollars (ASPE)"
+    ),
+    Rule(
+        "price_rank_form_group_share",
+        "at most",
+        1 / 3,
+        1,
+        "low price: odds ratio 0.60 for medium, 0.72 for high (Dave et al. 2018)",
+    ),
+    Rule("recalls_12m", "at least", 1, 1, "a recall takes stock away"),
+    Rule("firm_oai_24m", "at least", 1, 1, "more shortages after OAI (GAO 2016; disputed)"),
+    Rule("canada_reports_6m", "at least", 1, 1, "short elsewhere from the same makers"),
 )
 
 
@@ -156,8 +170,12 @@ class Logistic(RiskModel):
     categories : mapping of str to sequence of str
         Values of the categorical features among them; each becomes a 0/1 column.
     strength : float
-        Inverse strength of the L2 penalty, as scikit-learn's ``C`` on the mean loss of
-        1,000 rows: it means the same however long the training period is.
+        Inverse strength of the L2 penalty: scikit-learn's ``C`` times the rows, in
+        thousands, so that it means the same however long the training period is.
+    keep_negatives : float
+        Share of the rows without onset that are used, see `thin_negatives`.
+    seed : int
+        Seed of that choice.
     """
 
     def __init__(
@@ -165,14 +183,20 @@ class Logistic(RiskModel):
         features: Sequence[str],
         categories: Mapping[str, Sequence[str]],
         strength: float = 0.1,
+        keep_negatives: float = KEEP_NEGATIVES,
+        seed: int = 0,
     ) -> None:
         self.features = features
         self.categories = categories
         self.strength = strength
+        self.keep_negatives = keep_negatives
+        self.seed = seed
 
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
         """Fit by L-BFGS. See `RiskModel.fit`."""
         numeric = [name for name in self.features if name not in self.categories]
+        kept, weight = thin_negatives(y, self.keep_negatives, self.seed)
+        X, y = X.loc[kept], y[kept]
         values = _signed_log(X[numeric].to_numpy(dtype=np.float64))
         known = ~np.isnan(values)
         counts = np.maximum(known.sum(axis=0), 1)
@@ -185,8 +209,9 @@ class Logistic(RiskModel):
         gaps = 1.0 - known.mean(axis=0)
         self.gappy_ = (gaps > 0.001) & (gaps < 0.999)
         design = self._design(X)
-        scale = self.strength * 1000.0 / len(y)
-        self.model_ = LogisticRegression(C=scale, max_iter=500, tol=1e-6).fit(design, y)
+        scale = self.strength * 1000.0 / float(weight.sum())
+        self.model_ = LogisticRegression(C=scale, max_iter=500, tol=1e-6)
+        self.model_.fit(design, y, sample_weight=weight)
         return self
 
     def decision_function(self, X: pd.DataFrame) -> FloatArray:

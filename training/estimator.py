@@ -10,6 +10,33 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from shortcast.training.calibration import FloatArray, sigmoid
 
+#: Share of the rows without onset that models are fitted on. Neighbouring months of a drug
+#: are nearly the same row, so little is lost and a fit is that much faster.
+KEEP_NEGATIVES = 0.25
+
+
+def thin_negatives(y: FloatArray, keep: float, seed: int) -> tuple[np.ndarray, FloatArray]:
+    """Choose all rows with an onset and a random share of the others.
+
+    Parameters
+    ----------
+    y : ndarray of shape (rows,)
+        0 or 1.
+    keep : float
+        Share of the rows without onset that is kept.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    kept : ndarray of shape (rows,)
+        Whether each row is kept.
+    weight : ndarray of shape (kept rows,)
+        1 for an onset, ``1 / keep`` for the others, so that risks keep their level.
+    """
+    kept = (y > 0) | (np.random.default_rng(seed).random(len(y)) < keep)
+    return kept, np.where(y[kept] > 0, 1.0, 1.0 / keep)
+
 
 class RiskModel(ClassifierMixin, BaseEstimator):
     """A classifier of drug-months whose natural scale is log-odds.

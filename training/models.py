@@ -12,7 +12,7 @@ import pandas as pd
 from shortcast.features.groups.contract import Feature, Group
 from shortcast.training.baselines import Logistic, PastListings, Points, Prevalence
 from shortcast.training.calibration import FloatArray
-from shortcast.training.estimator import RiskModel
+from shortcast.training.estimator import KEEP_NEGATIVES, RiskModel, thin_negatives
 
 #: Makes a fresh, unfitted model.
 Factory = Callable[[], RiskModel]
@@ -43,9 +43,7 @@ class BoostedTrees(RiskModel):
     rounds : int
         Trees.
     keep_negatives : float
-        Share of the rows without onset that are used, each weighing ``1 / keep_negatives``.
-        Neighbouring months of a drug are nearly the same row, so little is lost and the
-        fit is that much faster.
+        Share of the rows without onset that are used, see `thin_negatives`.
     seed : int
         Seed of all draws.
     threads : int
@@ -58,7 +56,7 @@ class BoostedTrees(RiskModel):
         self,
         features: Sequence[Feature],
         rounds: int = 300,
-        keep_negatives: float = 0.25,
+        keep_negatives: float = KEEP_NEGATIVES,
         seed: int = 0,
         threads: int = 2,
         parameters: Mapping[str, Any] | None = None,
@@ -95,14 +93,10 @@ class BoostedTrees(RiskModel):
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
         """Grow the trees. See `RiskModel.fit`."""
         names = [feature.name for feature in self.features]
-        keep = np.ones(len(y), dtype=bool)
-        if self.keep_negatives < 1.0:
-            draw = np.random.default_rng(self.seed).random(len(y))
-            keep = (y > 0) | (draw < self.keep_negatives)
-        weight = np.where(y[keep] > 0, 1.0, 1.0 / self.keep_negatives)
+        kept, weight = thin_negatives(y, self.keep_negatives, self.seed)
         data = lgb.Dataset(
-            X.loc[keep, names].to_numpy(dtype=np.float32),
-            label=y[keep],
+            X.loc[kept, names].to_numpy(dtype=np.float32),
+            label=y[kept],
             weight=weight,
             feature_name=names,
             categorical_feature=[f.name for f in self.features if f.type == "VARCHAR"],

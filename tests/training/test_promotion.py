@@ -14,7 +14,13 @@ from shortcast.errors import ShortcastError
 from shortcast.settings import settings
 from shortcast.training.backtest import Backtest
 from shortcast.training.bundle import Bundle
-from shortcast.training.promotion import check_challenger, export, promote
+from shortcast.training.promotion import (
+    HORIZON,
+    MUST_BEAT,
+    check_challenger,
+    export,
+    promote,
+)
 from shortcast.training.train import train
 
 
@@ -31,6 +37,12 @@ def test_a_challenger_must_beat_what_anyone_can_count(bundle: Bundle) -> None:
 def test_a_challenger_without_a_backtest_is_refused() -> None:
     with pytest.raises(ShortcastError, match="shortcast backtest"):
         check_challenger("lightgbm", {})
+
+
+def test_the_written_policy_is_the_one_that_is_applied(repo_root: Path) -> None:
+    policy = (repo_root / "mlflow" / "promotion.md").read_text()
+    assert all(f"**{rival}**" in policy for rival in MUST_BEAT)
+    assert f"**{HORIZON} months**" in policy
 
 
 def test_an_export_appears_whole_and_can_be_repeated(bundle: Bundle, tmp_path: Path) -> None:
