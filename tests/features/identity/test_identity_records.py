@@ -136,7 +136,7 @@ def test_recalls_reach_a_drug_or_an_ingredient(records_dir: Path, directory: pd.
     recalls = recalls[[excluded_recall(*row) is None for row in scope]]
     by_key = dict(
         zip(
-            directory["product_ndc"].map(lambda text: parse_ndc(text).product_key),
+            [parse_ndc(text).product_key for text in directory["product_ndc"].astype(str)],
             directory["drug_id"],
             strict=True,
         )
