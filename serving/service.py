@@ -18,7 +18,7 @@ from shortcast.serving.champion import Champion
 from shortcast.serving.evidence import EvidenceReader
 from shortcast.serving.problems import Problem
 from shortcast.serving.warehouse import Warehouse
-from shortcast.serving.words import one_in
+from shortcast.serving.words import day, one_in
 from shortcast.settings import Settings
 
 
@@ -144,7 +144,7 @@ class Service:
             horizon_months=horizon,
             share=share,
             in_words=_in_words(share, horizon),
-            source=f"Mean of all scores of the run of {run.as_of}.",
+            source=f"Mean of all estimates of {day(run.as_of)}.",
         )
 
 

@@ -67,6 +67,7 @@ def _environment() -> jinja2.Environment:
         one_in=words.one_in,
         day=_unbroken(words.day),
         form_group=words.form_group,
+        drug_name=words.drug_name,
         count=words.count,
         moving=_moving,
         code=_code,

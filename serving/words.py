@@ -149,6 +149,20 @@ def form_group(name: str | None) -> str:
     return FORM_GROUPS.get(name or "", name or "–")
 
 
+def drug_name(name: str, group: str) -> str:
+    """Return a drug's name for a heading: a capital first, and its form group left out.
+
+    Parameters
+    ----------
+    name : str
+        'magnesium sulfate, injection'.
+    group : str
+        Its form group, which stands beside the name anyway.
+    """
+    short = name.removesuffix(f", {group.replace('-', ' ')}")
+    return short[:1].upper() + short[1:]
+
+
 def count(value: int | None) -> str:
     """Return a count with separators, '3,104'; a dash where there is none."""
     return "–" if value is None else f"{value:,}"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from shortcast.features import groups
+from shortcast.monitoring.forecast_log import ForecastRun
 from shortcast.monitoring.scoreboard import ScoredRun, read_scoreboard
 from shortcast.serving import lookup, quality
 from shortcast.serving.alert_rules import KINDS
@@ -29,6 +30,9 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 #: Drugs on one page of the ranking, and drugs in shortage shown beside a search.
 PAGE_ROWS = 50
 BESIDE_ROWS = 10
+#: Age from which on a page says that its forecast is no longer of today: forecasts are made at
+#: least once a month, so that an older one means that no new records came.
+OLD_DAYS = 45
 #: What the states of a source are called.
 STATES = {"fresh": "fresh", "late": "late", "stale": "stale", "never": "no snapshot yet"}
 #: Earlier forecasts shown of one drug.
@@ -78,8 +82,7 @@ def show_ranking(
         request,
         "ranking.html",
         {
-            "data": run.data,
-            "run": run,
+            **_heading(service, run),
             "found": found,
             "top": service.scored(run, chosen.horizon).top,
             "in_shortage": lookup.in_shortage_count(service.settings, run.id),
@@ -110,8 +113,7 @@ def show_drug(
         request,
         "drug.html",
         {
-            "data": run.data,
-            "run": run,
+            **_heading(service, run),
             "drug": drug,
             "past": past,
             "others": _other_evidence(drug),
@@ -130,8 +132,7 @@ def show_alerts(request: Request, service: ServiceOf, kind: str = "") -> HTMLRes
         request,
         "alerts.html",
         {
-            "data": run.data,
-            "run": run,
+            **_heading(service, run),
             "found": find_alerts(service, query, MAX_ROWS, 0),
             "kind": query.kind,
             "kinds": KINDS,
@@ -144,6 +145,12 @@ def show_sources(request: Request, service: ServiceOf) -> HTMLResponse:
     """Show the sources with their freshness, and how well the records join."""
     found = find_sources(service)
     return page(request, "sources.html", {"data": found.data, "found": found, "states": STATES})
+
+
+def _heading(service: Service, run: ForecastRun) -> dict[str, object]:
+    """Return what every page of a forecast says of it."""
+    age_days = (service.today() - run.as_of).days
+    return {"data": run.data, "run": run, "age_days": age_days if age_days > OLD_DAYS else None}
 
 
 def _other_evidence(drug: Drug) -> list[tuple[str, list[SourceRow]]]:

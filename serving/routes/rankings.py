@@ -13,6 +13,7 @@ from shortcast.serving import lookup
 from shortcast.serving.answers import (
     MAX_CSV_ROWS,
     CSVResponse,
+    Envelope,
     Page,
     Paging,
     about,
@@ -83,6 +84,9 @@ class RankingQuery(RankingFilter, Paging):
     """Which part of which ranking."""
 
 
+#: Reasons in one cell of a CSV file; the JSON has them all.
+CSV_REASONS = 3
+
 CSV_COLUMNS = (
     "rank",
     "drug_id",
@@ -124,31 +128,29 @@ def read_rankings_csv(
     """Return the whole ranking as one table."""
     run = service.run(query.as_of)
     headers = caching(request, run.id, service.champion_version())
-    found = find_rankings(service, run, query, MAX_CSV_ROWS, 0)
+    # Thousands of rows: they are written as they come, without a model for each.
+    _, found = _find(service, run, query, MAX_CSV_ROWS, 0)
+    said = {
+        "horizon_months": query.horizon,
+        "base_rate": service.base_rate(run, query.horizon).share,
+    }
     rows = (
         {
-            **item.model_dump(exclude={"reasons"}),
-            "base_rate": found.base_rate.share,
-            "reasons": in_one_line(item.reasons),
+            **row,
+            **said,
+            "reasons": in_one_line(row["reasons"]),
+            "completeness": row["completeness"].get("share"),
         }
-        for item in found.items
+        for row in found
     )
-    return as_csv(request, rows, CSV_COLUMNS, found, headers)
+    return as_csv(request, rows, CSV_COLUMNS, Envelope(**about(run)), headers)
 
 
 def find_rankings(
     service: Service, run: ForecastRun, query: RankingFilter, limit: int, offset: int
 ) -> Rankings:
     """Return part of the ranking of a run."""
-    total, rows = lookup.ranking(
-        service.settings,
-        run.id,
-        query.horizon,
-        q=query.q,
-        form_group=query.form_group,
-        limit=limit,
-        offset=offset,
-    )
+    total, rows = _find(service, run, query, limit, offset)
     what = f"ranking by risk of a new US drug shortage within {query.horizon} months"
     return Rankings(
         **about(run),
@@ -176,9 +178,23 @@ def _item(row: dict[str, Any], horizon: int) -> RankedDrug:
     )
 
 
-def in_one_line(reasons: list[Reason]) -> str:
-    """Return reasons as text for one cell of a table."""
+def _find(
+    service: Service, run: ForecastRun, query: RankingFilter, limit: int, offset: int
+) -> tuple[int, list[dict[str, Any]]]:
+    return lookup.ranking(
+        service.settings,
+        run.id,
+        query.horizon,
+        q=query.q,
+        form_group=query.form_group,
+        limit=limit,
+        offset=offset,
+    )
+
+
+def in_one_line(reasons: list[dict[str, Any]]) -> str:
+    """Return the strongest reasons as text for one cell of a table."""
     return " | ".join(
-        f"{reason.title} ({reason.direction} the score): {'; '.join(reason.phrases)}"
-        for reason in reasons
+        f"{reason['title']} ({reason['direction']} the score): {'; '.join(reason['phrases'])}"
+        for reason in reasons[:CSV_REASONS]
     )

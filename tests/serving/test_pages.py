@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from shortcast.database import session
 from shortcast.monitoring.scoreboard import Score
+from shortcast.serving.service import Service
 
 PAGES = ("/", "/drugs/velorane--injection", "/alerts", "/sources", "/docs")
 #: Elements without an end tag.
@@ -129,6 +130,15 @@ def test_the_ranking_shows_each_figure_with_horizon_day_and_average(client: Test
     assert "Cite as: shortcast" in text
 
 
+@pytest.mark.parametrize("path", ["/", "/drugs/velorane--injection", "/alerts"])
+@pytest.mark.parametrize(("today", "said"), [(date(2022, 6, 1), False), (date(2022, 7, 1), True)])
+def test_an_old_forecast_says_that_it_is_not_of_today(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, today: date, said: bool
+) -> None:
+    monkeypatch.setattr(Service, "today", lambda self: today)
+    assert ("Old records." in read(client, path).text) is said
+
+
 def test_the_form_keeps_what_was_chosen(client: TestClient) -> None:
     page = read(client, "/?q=velo&form_group=injection&horizon=12")
     assert page.all("input")[0]["value"] == "velo"
@@ -171,7 +181,7 @@ def test_long_rankings_have_pages(market: Any, client: TestClient) -> None:
     assert "Page 2 of 3" in page.text
     links = {a.get("rel"): str(a["href"]) for a in page.all("a") if a.get("rel")}
     assert links.keys() == {"prev", "next"}
-    assert "drug-100--topical" in read(client, links["next"]).text
+    assert "Drug-100--topical" in read(client, links["next"]).text
 
 
 def test_a_drug_shows_its_horizons_reasons_rows_and_gaps(client: TestClient) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shortcast.serving.words import day, odds, one_in, percent, times
+from shortcast.serving.words import day, drug_name, odds, one_in, percent, times
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,10 @@ def test_a_day_is_written_out_and_what_is_none_stands_as_it_is() -> None:
     assert day("2022-05-01T04:00:00+00:00") == "1 May 2022"
     assert day(None) == "–"
     assert day("spring") == "spring"
+
+
+def test_a_heading_does_not_say_the_form_twice() -> None:
+    assert drug_name("magnesium sulfate, injection", "injection") == "Magnesium sulfate"
+    assert drug_name("amoxicillin, oral solid", "oral-solid") == "Amoxicillin"
+    assert drug_name("Velorane", "injection") == "Velorane"
+    assert drug_name("", "other") == ""

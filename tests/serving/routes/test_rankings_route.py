@@ -129,7 +129,7 @@ def test_without_backtest_figures_the_base_rate_is_the_mean_score(
     market.export_champion(metrics={})
     base_rate = client.get("/v1/rankings").json()["base_rate"]
     assert base_rate["share"] == pytest.approx((0.21 + 0.084 + 0.031 + 0.004) / 4)
-    assert base_rate["source"] == "Mean of all scores of the run of 2022-05-01."
+    assert base_rate["source"] == "Mean of all estimates of 1 May 2022."
 
 
 def test_simulated_records_are_never_passed_off_as_real(
@@ -149,4 +149,4 @@ def test_a_champion_of_other_data_lends_no_base_rate(
     bare_market.export_champion(data="simulated")
     bare_market.add_run(date(2022, 5, 1))
     source = client_of(bare_market).get("/v1/rankings").json()["base_rate"]["source"]
-    assert source.startswith("Mean of all scores")
+    assert source.startswith("Mean of all estimates")
