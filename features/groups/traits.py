@@ -31,10 +31,15 @@ FEATURES = (
     Feature(
         "is_unapproved",
         "BOOLEAN",
-        "marketed without approval (unapproved drug)",
+        "some of its products are marketed without approval",
         missing=_NO_LISTING,
     ),
-    Feature("is_biologic", "BOOLEAN", "marketed under a biologics licence", missing=_NO_LISTING),
+    Feature(
+        "is_biologic",
+        "BOOLEAN",
+        "some of its products are under a biologics licence",
+        missing=_NO_LISTING,
+    ),
     Feature(
         "is_brand_only",
         "BOOLEAN",
