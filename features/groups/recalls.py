@@ -131,18 +131,16 @@ FEATURES = (
     ),
 )
 
-#: Counts over the events of a table, each event once.
-_COUNTS = ",\n".join(
-    f"count(DISTINCT CASE WHEN {condition} THEN event_id END) AS {name}"
-    for name, condition in (
-        ("n12", "event_date >= as_of - INTERVAL 12 MONTH"),
-        ("n36", "TRUE"),
-        ("class1", "classification = 'Class I'"),
-        ("class2", "classification = 'Class II'"),
-        *((reason, f"list_contains(reasons, '{reason}')") for reason in REASONS),
-    )
-)
-_COUNTED = ("n12", "n36", "class1", "class2", *REASONS)
+#: What is told of an event, from all its rows.
+_KINDS = {
+    "n12": "event_date >= as_of - INTERVAL 12 MONTH",
+    "n36": "TRUE",
+    "class1": "classification = 'Class I'",
+    "class2": "classification = 'Class II'",
+    **{reason: f"list_contains(reasons, '{reason}')" for reason in REASONS},
+}
+_TOLD = ", ".join(f"coalesce(bool_or({told}), FALSE) AS {name}" for name, told in _KINDS.items())
+_COUNTS = ", ".join(f"count_if({name}) AS {name}" for name in _KINDS)
 
 _EVENT = "coalesce(f.event_id, f.recall_number) AS event_id, f.event_date"
 
@@ -176,20 +174,22 @@ def query(view: AsOf) -> str:
     sums = ",\n".join(
         f"CAST(sum(CASE WHEN s.products > 0 THEN coalesce(f.{n}, 0) - coalesce(m.{n}, 0) END) "
         f"AS BIGINT) AS {n}"
-        for n in _COUNTED
+        for n in _KINDS
     )
     long_ones = ",\n".join(
         f"CASE WHEN r36.as_of IS NOT NULL THEN coalesce(o.{n}, 0) END AS recalls_{n}_36m,\n"
         f"CASE WHEN r36.as_of IS NOT NULL THEN b.{n} END AS firm_recalls_{n}_36m"
-        for n in _COUNTED[2:]
+        for n in _KINDS
+        if n not in {"n12", "n36"}
     )
     return f"""
     WITH own_events AS (
-        SELECT * FROM {own}
+        SELECT as_of, drug_id, event_id, {_TOLD}
+        FROM {own}
+        GROUP BY as_of, drug_id, event_id
     ),
     own AS (
-        SELECT as_of, drug_id,
-               {_COUNTS}
+        SELECT as_of, drug_id, {_COUNTS}
         FROM own_events
         GROUP BY as_of, drug_id
     ),
@@ -198,38 +198,33 @@ def query(view: AsOf) -> str:
     ),
     of_ingredient AS (
         SELECT as_of, ingredient_key,
-               count(DISTINCT CASE WHEN event_date >= as_of - INTERVAL 12 MONTH
-                                   THEN event_id END) AS n12,
+               count(DISTINCT CASE WHEN n12 THEN event_id END) AS n12,
                count(DISTINCT event_id) AS n36
         FROM (
-            SELECT as_of, ingredient_key, event_id, event_date FROM {ingredient}
+            SELECT as_of, ingredient_key, event_id, {_KINDS["n12"]} AS n12 FROM {ingredient}
             UNION ALL
-            SELECT as_of, ingredient_key, event_id, event_date
+            SELECT as_of, ingredient_key, event_id, n12
             FROM own_events
             JOIN drugs USING (drug_id)
         )
         GROUP BY as_of, ingredient_key
     ),
     firm_events AS (
-        SELECT * FROM {firm}
+        SELECT as_of, firm_id, event_id, {_TOLD}
+        FROM {firm}
+        GROUP BY as_of, firm_id, event_id
     ),
     by_firm AS (
-        SELECT as_of, firm_id,
-               {_COUNTS}
+        SELECT as_of, firm_id, {_COUNTS}
         FROM firm_events
         GROUP BY as_of, firm_id
     ),
     -- What of each firm's recalls concerns the drug itself.
     mine AS (
-        SELECT as_of, drug_id, firm_id,
-               {_COUNTS}
-        FROM (
-            SELECT f.*, o.drug_id
-            FROM firm_events AS f
-            JOIN (SELECT DISTINCT as_of, drug_id, event_id FROM own_events) AS o
-              USING (as_of, event_id)
-        )
-        GROUP BY as_of, drug_id, firm_id
+        SELECT f.as_of, o.drug_id, f.firm_id, {_COUNTS.replace("count_if(", "count_if(f.")}
+        FROM firm_events AS f
+        JOIN own_events AS o USING (as_of, event_id)
+        GROUP BY f.as_of, o.drug_id, f.firm_id
     ),
     by_makers AS (
         SELECT s.as_of, s.drug_id,
