@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -42,6 +42,9 @@ from shortcast.features.sources.contract import (
 
 #: A snapshot with a larger share of unusable rows is refused whole.
 MAX_REJECTED_SHARE = 0.5
+
+#: Less than this is read sooner than another process is started.
+PROCESSES_FROM_BYTES = 4_000_000
 
 #: A list may not shrink below this share of its last snapshot; a half file is a broken one.
 MIN_SHARE_OF_LAST = 0.5
@@ -239,7 +242,7 @@ def _parse(
     # The largest first, so that the last worker does not end alone on a long one.
     todo.sort(key=lambda job: -sum(f.bytes for f in job[0].files))
     if todo:
-        with ProcessPoolExecutor(min(workers, len(todo)), mp_context=get_context("spawn")) as pool:
+        with _pool(workers, [job[0] for job in todo]) as pool:
             jobs = {pool.submit(_parse_one, *job): job[0] for job in todo}
             for number, job in enumerate(as_completed(jobs), start=1):
                 error = job.exception()
@@ -258,6 +261,14 @@ def _parse(
                 told = result.reason or f"{sum(result.rows.values()):,} rows"
                 progress(f"[{number}/{len(jobs)}] {result.source} {result.as_of}: {told}")
     return sorted(done, key=lambda p: (p.source, p.as_of))
+
+
+def _pool(workers: int, snapshots: Sequence[Snapshot]) -> Executor:
+    """Return what parses the snapshots: processes, or this one if there is little to do."""
+    workers = min(workers, len(snapshots))
+    if workers == 1 or sum(f.bytes for s in snapshots for f in s.files) < PROCESSES_FROM_BYTES:
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
 def _read_cached(snapshot: Snapshot, folder: Path) -> ParsedSnapshot | None:

@@ -6,6 +6,7 @@ No test may touch the network, the home of the person who runs it, or a tracking
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from shortcast.settings import settings
+from shortcast.settings import Settings, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -68,6 +69,40 @@ def records_dir() -> Path:
     if reason is not None:
         pytest.skip(f"RECORDS: {reason}")
     return _records_path()
+
+
+def _built(home: Path, tree: Path) -> Path:
+    """Import a tree of records into a home, and build its warehouse."""
+    from shortcast.features import warehouse
+    from shortcast.features.archive import Archive
+    from shortcast.features.sources import registry
+
+    config = Settings(home=home)
+    Archive(config.archive).import_tree(tree, registry())
+    warehouse.build(config)
+    return home
+
+
+@pytest.fixture(scope="session")
+def real_home(records_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the warehouse of the real public records: read only, made once (slow)."""
+    return _built(tmp_path_factory.mktemp("real") / "home", records_dir)
+
+
+@pytest.fixture(scope="session")
+def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the warehouse of the tiny made-up records: read only, made once."""
+    from tiny_records import write_tree
+
+    folder = tmp_path_factory.mktemp("tiny")
+    return _built(folder / "home", write_tree(folder / "records"))
+
+
+@pytest.fixture
+def own_tiny_home(tiny_home: Path, shortcast_home: Path) -> Path:
+    """A copy of `tiny_home` that a test may change; it is the home in force."""
+    shutil.copytree(tiny_home, shortcast_home)
+    return shortcast_home
 
 
 @pytest.fixture(scope="session")

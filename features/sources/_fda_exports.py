@@ -91,8 +91,8 @@ def pick_columns(
     if missing:
         raise SourceError(
             f"{file} lacks the column(s) {', '.join(missing)}; its header is "
-            f"{', '.join(names[:12])}{' ...' if len(names) > 12 else ''}. Check that it is the "
-            "export it is named for; if the source has changed its format, mend the reader."
+            f"{', '.join(names[:12])}{' ...' if len(names) > 12 else ''}; fetch it again, or "
+            "mend the reader if the source has changed its format."
         )
     return pd.DataFrame(found)
 

@@ -86,7 +86,9 @@ def read_plain(
             ),
         )
     except pa.ArrowInvalid as error:
-        raise SourceError(f"{file} is not readable as delimited text ({error}).") from error
+        raise SourceError(
+            f"{file} is not readable as delimited text ({error}); fetch it again."
+        ) from error
 
     numbers = np.arange(1, table.num_rows + len(odd) + 1)
     numbers = np.delete(numbers, [row.number - 1 for row in odd])

@@ -258,7 +258,9 @@ def _sections(path: Path) -> list[pd.DataFrame]:
         reader = csv.reader(io.StringIO(text, newline=""))
         records = [[_cell(value) for value in row] for row in reader]
     except csv.Error as error:
-        raise SourceError(f"{path.name} is not readable as delimited text ({error}).") from error
+        raise SourceError(
+            f"{path.name} is not readable as delimited text ({error}); fetch it again."
+        ) from error
     rows = [
         (number, cells)
         for number, cells in enumerate(records)

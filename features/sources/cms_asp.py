@@ -137,8 +137,8 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
         else:
             raise SourceError(
                 f"{path.name} has neither a row that starts with 'HCPCS Code' (payment limits) "
-                "nor a header that starts with 'ndc11' (crosswalk); it is not an ASP file, or "
-                "its format has changed."
+                "nor a header that starts with 'ndc11' (crosswalk); fetch the ASP file "
+                "again, or mend the reader if its format has changed."
             )
         found.append(bad)
     return Reading(

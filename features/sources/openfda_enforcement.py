@@ -167,8 +167,8 @@ def _check_partitions(files: Sequence[Path]) -> None:
         lost = sorted(set(range(1, int(total) + 1)) - have)
         if lost:
             raise SourceError(
-                f"The release consists of {int(total)} files; number "
-                f"{', '.join(map(str, lost))} is missing. Fetch it as well."
+                f"The release consists of {int(total)} files and number "
+                f"{', '.join(map(str, lost))} is missing; fetch it as well."
             )
 
 
@@ -177,7 +177,10 @@ def _load(path: Path) -> dict[str, Any]:
     if path.suffix == ".zip":
         members = {name: raw for name, raw in read_zip(path).items() if name.endswith(".json")}
         if len(members) != 1:
-            raise SourceError(f"{path.name} holds {len(members)} JSON files; expected one.")
+            raise SourceError(
+                f"{path.name} holds {len(members)} JSON files where one is expected; fetch it "
+                "again."
+            )
         raw = next(iter(members.values()))
     else:
         raw = read_bytes(path)
@@ -189,7 +192,7 @@ def _load(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("results"), list):
         raise SourceError(
-            f"{path.name} has no list 'results'; it is not a release or an answer of openFDA."
+            f"{path.name} has no list 'results', as a release of openFDA has; fetch it again."
         )
     if not content["results"]:
         raise SourceError(f"{path.name} has no record in 'results'; fetch it again.")
@@ -203,7 +206,7 @@ def _check_total(loaded: Mapping[str, dict[str, Any]]) -> None:
     promised = max((int(page.get("total") or 0) for page in totals), default=0)
     if have < promised:
         raise SourceError(
-            f"{', '.join(loaded)}: {have:,} of {promised:,} records are there. Fetch all pages, "
+            f"{', '.join(loaded)}: {have:,} of {promised:,} records are there; fetch all pages, "
             "or the bulk file."
         )
 
@@ -215,8 +218,8 @@ def _frame(file: str, results: Iterable[Any]) -> pd.DataFrame:
     missing = [name for name in REQUIRED if name not in seen]
     if missing:
         raise SourceError(
-            f"{file}: no record has the field(s) {', '.join(missing)}; check that it is a "
-            "release of drug/enforcement."
+            f"{file}: no record has the field(s) {', '.join(missing)}, as in a "
+            "release of drug/enforcement; fetch that one."
         )
     frame = pd.DataFrame(
         {name: [_text(record.get(name)) for record in records] for name in TEXT}, dtype=str

@@ -91,10 +91,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     try:
         frame = parquet.read_table(path).to_pandas()
     except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SourceError(
-            f"{path.name} is not a whole Parquet file ({reason}); fetch it again."
-        ) from error
+        raise SourceError(f"{path.name} is not a whole Parquet file; fetch it again.") from error
     require(frame.columns, list(_COLUMNS), path.name)
     if frame.empty:
         raise SourceError(f"{path.name} has a header and no rows; fetch it again.")

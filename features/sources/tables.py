@@ -93,8 +93,8 @@ def require(columns: Iterable[str], needed: Sequence[str], file: str) -> None:
     if missing:
         raise SourceError(
             f"{file} lacks the column(s) {', '.join(missing)}; its header is "
-            f"{', '.join(have[:12])}{' ...' if len(have) > 12 else ''}. The source may have "
-            "changed its format: compare it with the description in docs, and mend the reader."
+            f"{', '.join(have[:12])}{' ...' if len(have) > 12 else ''}; fetch it again, or "
+            "mend the reader if the source has changed its format."
         )
 
 
@@ -131,7 +131,9 @@ def read_csv(
     try:
         records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
-        raise SourceError(f"{file} is not readable as delimited text ({error}).") from error
+        raise SourceError(
+            f"{file} is not readable as delimited text ({error}); fetch it again."
+        ) from error
     if len(records) < 2:
         raise SourceError(f"{file} has a header and no rows; fetch it again.")
     header = tidy_columns(records[0])
