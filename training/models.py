@@ -22,11 +22,12 @@ CHAMPION = "lightgbm"
 
 #: Chosen by walk-forward on as-of dates 2018-07 to 2020-06, before any reported window.
 PARAMETERS: dict[str, Any] = {
-    "num_leaves": 6,
+    "num_leaves": 4,
     "learning_rate": 0.03,
-    "lambda_l2": 20.0,
-    "min_data_in_leaf": 200,
+    "lambda_l2": 10.0,
+    "min_data_in_leaf": 400,
     "feature_fraction": 0.3,
+    "extra_trees": True,
     "path_smooth": 10.0,
     "max_bin": 63,
 }
@@ -55,7 +56,7 @@ class BoostedTrees(RiskModel):
     def __init__(
         self,
         features: Sequence[Feature],
-        rounds: int = 300,
+        rounds: int = 250,
         keep_negatives: float = KEEP_NEGATIVES,
         seed: int = 0,
         threads: int = 2,
