@@ -310,7 +310,7 @@ def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSna
             if table.name in reading.tables:
                 frame = reading.tables[table.name]
                 rows[table.name] = len(frame)
-                _write(frame, table, snapshot, aside / f"{table.name}.parquet")
+                write_table(frame, table, snapshot, aside / f"{table.name}.parquet")
         _write_rejects(reading.rejects, snapshot, aside / "rejects.parquet")
     except SourceError as error:
         state, reason = "refused", str(error)
@@ -359,8 +359,25 @@ def _numbered(files: pd.Series, rows: pd.Series) -> Iterable[tuple[str, str]]:
     return zip(files.astype(str).str.split("/").str[0], rows.astype(str), strict=True)
 
 
-def _write(frame: pd.DataFrame, table: Table, snapshot: Snapshot, path: Path) -> None:
-    """Write a table's frame with the declared types, times and lineage."""
+def write_table(frame: pd.DataFrame, table: Table, snapshot: Snapshot, path: Path) -> None:
+    """Write a table's frame as Parquet, with the declared types, times and lineage.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As in `Reading.tables`.
+    table : Table
+        The declaration.
+    snapshot : Snapshot
+        Where the rows come from.
+    path : Path
+        File to write.
+
+    Raises
+    ------
+    TypeError
+        If the frame has a column that is not declared.
+    """
     times = [name for name in TIME_COLUMNS if name in frame.columns]
     undeclared = set(frame.columns) - {c.name for c in table.columns}
     undeclared -= {*TIME_COLUMNS, "source_file", "source_row"}

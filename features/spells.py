@@ -55,39 +55,51 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
         ),
         -- What each capture showed of each listing, from the versions of the list.
         states AS (
-            SELECT s.*, lead(s.known_from) OVER listing AS next_from,
-                   lead(s.withdrawn) OVER listing AS next_withdrawn,
-                   lead(s.status) OVER listing AS next_status
-            FROM drug_listing_states AS s
+            SELECT *, lead(known_from) OVER listing AS next_from
+            FROM drug_listing_states
             WINDOW listing AS (
-                PARTITION BY s.source, s.generic_name, s.company_name, s.presentation, s.occurrence
-                ORDER BY s.known_from, s.withdrawn)
+                PARTITION BY source, generic_name, company_name, presentation, occurrence
+                ORDER BY known_from, withdrawn)
         ),
-        -- Absence in one capture alone is a flicker, or not yet an end.
-        flickers AS (
-            SELECT s.*, s.withdrawn AND coalesce(
-                       (SELECT count(*) FROM captures AS c
-                        WHERE c.source = s.source AND c.as_of >= s.known_from
-                          AND (s.next_from IS NULL OR c.as_of < s.next_from)), 0) < 2 AS flicker
+        -- Absence in one capture alone is a flicker, or not yet an end: it is passed over.
+        lasting AS (
+            SELECT *
             FROM states AS s
+            WHERE NOT withdrawn
+               OR (SELECT count(*) FROM captures AS c
+                   WHERE c.source = s.source AND c.as_of >= s.known_from
+                     AND (s.next_from IS NULL OR c.as_of < s.next_from)) >= 2
+        ),
+        followed AS (
+            SELECT *, lead(known_from) OVER listing AS ended_from,
+                   CASE WHEN lead(status) OVER listing = 'Resolved'
+                             AND NOT lead(withdrawn) OVER listing
+                        THEN lead(change_date) OVER listing END AS resolved_on
+            FROM lasting
+            WINDOW listing AS (
+                PARTITION BY source, generic_name, company_name, presentation, occurrence
+                ORDER BY known_from, withdrawn)
+        ),
+        shown AS (
+            SELECT *, greatest(known_from, (
+                       SELECT max(c.as_of) FROM captures AS c
+                       WHERE c.source = f.source
+                         AND (f.next_from IS NULL OR c.as_of < f.next_from))) AS last_shown
+            FROM followed AS f
         ),
         current_spans AS (
-            SELECT drug_id,
-                   coalesce(initial_posting_date, DATE '{LONG_AGO}') AS started,
-                   -- still shown by the last capture before the state ended
-                   greatest(known_from, coalesce(
-                       (SELECT max(c.as_of) FROM captures AS c
-                        WHERE c.source = f.source
-                           AND (f.next_from IS NULL OR c.as_of < f.next_from)),
-                       known_from)) AS last_shown,
-                   next_from AS not_shown
-            FROM flickers AS f
-            WHERE (status = 'Current' AND NOT withdrawn) OR (flicker AND status = 'Current')
+            SELECT drug_id, coalesce(initial_posting_date, DATE '{LONG_AGO}') AS started,
+                   last_shown,
+                   -- a resolution counts from the day that the list gives, if it can be
+                   CASE WHEN resolved_on < ended_from THEN greatest(resolved_on, last_shown)
+                        ELSE ended_from END AS not_shown
+            FROM shown
+            WHERE status = 'Current' AND NOT withdrawn
             UNION ALL
             -- A resolved listing was current from its posting to its resolution.
             SELECT drug_id, initial_posting_date, coalesce(change_date, known_from),
                    coalesce(change_date, known_from)
-            FROM flickers
+            FROM shown
             WHERE status = 'Resolved' AND NOT withdrawn AND initial_posting_date IS NOT NULL
               AND initial_posting_date <= coalesce(change_date, known_from)
             UNION ALL
