@@ -233,27 +233,30 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     for horizon, found in metrics["horizons"].items():
         rows = []
         for name, model in found["models"].items():
-            rows.append([name, *(_figure(model, key) for key, _ in _COLUMNS)])
+            rows.append([name, *(_figure(model, keys) for keys, _ in _COLUMNS)])
         _print_table(
             f"Onset within {horizon} months", ["model", *(title for _, title in _COLUMNS)], rows
         )
 
 
+#: Key of a figure in the metrics (a second key: inside it), and its title.
 _COLUMNS = (
-    ("auc", "AUC"),
-    ("ap_ratio", "AP/prevalence"),
-    ("precision_at_50", "P@50"),
-    ("event_recall_at_50", "events@50"),
-    ("event_recall_at_100", "events@100"),
-    ("brier_skill", "Brier skill"),
-    ("calibration_slope", "slope"),
-    ("observed_expected", "O/E"),
+    (("roc_auc",), "AUC"),
+    (("ap_over_prevalence",), "AP/prevalence"),
+    (("precision_at_50",), "P@50"),
+    (("events_at_50", "recall"), "events@50"),
+    (("events_at_100", "recall"), "events@100"),
+    (("brier_skill",), "Brier skill"),
+    (("calibration_slope",), "slope"),
+    (("observed_over_expected",), "O/E"),
 )
 
 
-def _figure(model: dict[str, Any], key: str) -> str:
+def _figure(model: dict[str, Any], keys: Sequence[str]) -> str:
     """Write one figure of a model, '' where it has none."""
-    value = model.get(key)
+    value: Any = model
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
     return "" if value is None else f"{value:.3f}"
 
 
