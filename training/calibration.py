@@ -17,6 +17,8 @@ FloatArray = NDArray[np.float64]
 #: Standard deviation of the prior of the slope around 1. With few positives the slope stays
 #: near 1 and only the intercept moves.
 SLOPE_SPREAD = 0.25
+#: Recalibration never flattens scores beyond this.
+LEAST_SLOPE = 0.05
 
 
 def sigmoid(log_odds: FloatArray) -> FloatArray:
@@ -161,7 +163,7 @@ class Platt:
         -------
         Platt
             With a positive slope, so the order of the scores never changes. A slice
-            without a single positive leaves the scores as they are.
+            with one outcome only leaves the scores as they are.
         """
         if not 0 < float(y.sum()) < len(y):
             return cls()
@@ -171,11 +173,37 @@ class Platt:
             weight=1.0 / horizon_months,
             slope_spread=SLOPE_SPREAD,
         )
-        if slope <= 0.05:
+        if slope < LEAST_SLOPE:
             # The slice contradicts the model; shrinking every score to one would hide that.
-            slope = 0.05
-            _, intercept = _intercept_only(0.05, log_odds, y)
+            return cls(LEAST_SLOPE).levelled(log_odds, y)
         return cls(slope, intercept)
+
+    def levelled(self, log_odds: FloatArray, y: FloatArray) -> Platt:
+        """Keep the slope and set the level so that expected onsets equal the observed.
+
+        Parameters
+        ----------
+        log_odds : ndarray of shape (rows,)
+            Scores.
+        y : ndarray of shape (rows,)
+            Outcomes, 0 or 1. Half an onset is added, so that a slice without any does not
+            promise that there never will be one.
+
+        Returns
+        -------
+        Platt
+        """
+        steep = self.slope * np.asarray(log_odds, dtype=np.float64)
+        wanted = (float(y.sum()) + 0.5) / (len(y) + 1.0)
+        low, high = -50.0 - float(np.abs(steep).max()), 50.0 + float(np.abs(steep).max())
+        # The mean risk rises with the intercept: halving finds it, without derivatives.
+        for _ in range(80):
+            middle = (low + high) / 2
+            if float(sigmoid(steep + middle).mean()) < wanted:
+                low = middle
+            else:
+                high = middle
+        return Platt(self.slope, (low + high) / 2)
 
     def apply(self, log_odds: FloatArray) -> FloatArray:
         """Return calibrated probabilities.
@@ -191,18 +219,6 @@ class Platt:
             Same shape.
         """
         return sigmoid(self.slope * np.asarray(log_odds, dtype=np.float64) + self.intercept)
-
-
-def _intercept_only(slope: float, log_odds: FloatArray, y: FloatArray) -> tuple[float, float]:
-    """Fit the intercept that makes the mean score equal the rate of outcomes."""
-    low, high = -40.0, 40.0
-    for _ in range(80):
-        middle = (low + high) / 2
-        if float(sigmoid(slope * log_odds + middle).sum()) < float(y.sum()):
-            low = middle
-        else:
-            high = middle
-    return slope, (low + high) / 2
 
 
 def coherent(probabilities: FloatArray) -> FloatArray:

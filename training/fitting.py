@@ -109,10 +109,12 @@ def training_rows(X: pd.DataFrame, as_of: pd.Series, labels: pd.Series, fold: Fo
 def fit(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
     """Fit a model on all matured rows and recalibrate it by its own earlier self.
 
-    The recalibration is learnt from a model fitted on the early rows alone and scored on
-    the calibration slice, which it has not seen. The model that is used then learns from
-    the slice too: the latest year is worth most, and more rows of the same kind change
-    the scale of the scores little.
+    How much the scores exaggerate (the slope) is learnt from a model fitted on the early
+    rows alone and scored on the calibration slice, which it has not seen. The model that is
+    used learns from the slice too, since the latest year is worth most. Their levels
+    differ, because the rate of onsets changes from year to year, so the level is not taken
+    from the earlier model: it is set so that the model used expects, over the slice, the
+    onsets that there were.
 
     Parameters
     ----------
@@ -131,5 +133,6 @@ def fit(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
     if not model.recalibrate:
         return Fitted(model, Platt())
     earlier = factory().fit(rows.X[rows.early], rows.y[rows.early])
-    log_odds = earlier.decision_function(rows.X[rows.late])
-    return Fitted(model, Platt.fit(log_odds, rows.y[rows.late], horizon_months))
+    late, outcome = rows.X[rows.late], rows.y[rows.late]
+    platt = Platt.fit(earlier.decision_function(late), outcome, horizon_months)
+    return Fitted(model, platt.levelled(model.decision_function(late), outcome))

@@ -28,6 +28,7 @@ CARELESS = {
     "lambda_l2": 0.0,
     "min_data_in_leaf": 20,
     "feature_fraction": 1.0,
+    "extra_trees": False,
     "path_smooth": 0.0,
     "max_bin": 255,
 }

@@ -47,7 +47,22 @@ def test_a_slice_that_contradicts_the_model_never_turns_the_order() -> None:
     y = (score < -5.5).astype(float)
     platt = Platt.fit(score, y)
     assert platt.slope > 0
-    assert platt.apply(score).sum() == pytest.approx(y.sum(), rel=1e-6)
+    assert platt.apply(score).sum() == pytest.approx(y.sum(), rel=0.01)
+
+
+@given(
+    arrays(np.float64, 30, elements=st.floats(-30, 30)),
+    st.integers(0, 29),
+    st.floats(0.05, 3.0),
+)
+def test_levelled_scores_expect_what_was_observed(
+    score: np.ndarray, onsets: int, slope: float
+) -> None:
+    y = np.zeros(30)
+    y[:onsets] = 1.0
+    platt = Platt(slope).levelled(score, y)
+    assert platt.slope == slope
+    assert platt.apply(score).mean() == pytest.approx((onsets + 0.5) / 31, abs=1e-6)
 
 
 @pytest.mark.parametrize("outcome", [0.0, 1.0])
