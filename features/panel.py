@@ -8,7 +8,6 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -46,6 +45,13 @@ def write_panel(
     -------
     int
         Number of rows.
+
+    Raises
+    ------
+    ShortcastError
+        If there is no date.
+    ValueError
+        If a group gives a drug more than one row.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.partial")
@@ -54,17 +60,22 @@ def write_panel(
     rows = 0
     writer: pq.ParquetWriter | None = None
     try:
-        for stretch in stretches:
-            table = make_panel(connection, stretch)
-            if writer is None:
-                writer = pq.ParquetWriter(aside, table.schema, compression="zstd")
-            writer.write_table(table)
-            rows += table.num_rows
-            progress(f"panel {stretch[0]:%Y-%m} to {stretch[-1]:%Y-%m}: {table.num_rows:,} rows")
+        try:
+            for stretch in stretches or [ordered]:
+                table = make_panel(connection, stretch)
+                if writer is None:
+                    writer = pq.ParquetWriter(aside, table.schema, compression="zstd")
+                writer.write_table(table)
+                rows += table.num_rows
+                progress(
+                    f"panel {stretch[0]:%Y-%m} to {stretch[-1]:%Y-%m}: {table.num_rows:,} rows"
+                )
+        finally:
+            if writer is not None:
+                writer.close()
+        os.replace(aside, out)
     finally:
-        if writer is not None:
-            writer.close()
-    os.replace(aside, out)
+        aside.unlink(missing_ok=True)
     return rows
 
 
@@ -83,6 +94,13 @@ def make_panel(connection: duckdb.DuckDBPyConnection, dates: Sequence[date]) -> 
     pyarrow.Table
         ``drug_id``, ``as_of``, ``at_risk``, then the features of every group, ordered by
         date and drug.
+
+    Raises
+    ------
+    ShortcastError
+        If there is no date.
+    ValueError
+        If a group gives a drug more than one row.
     """
     view = AsOf(connection, dates)
     prepare(view)
@@ -92,6 +110,15 @@ def make_panel(connection: duckdb.DuckDBPyConnection, dates: Sequence[date]) -> 
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE group_{group.name} AS {group.query(view)}"
         )
+        twice = connection.sql(
+            f"SELECT drug_id, as_of FROM group_{group.name} GROUP BY ALL HAVING count(*) > 1 "
+            "ORDER BY ALL LIMIT 1"
+        ).fetchall()
+        if twice:
+            raise ValueError(
+                f"the feature group {group.name} gives {twice[0][0]} more than one row as of "
+                f"{twice[0][1]}; its query must give one row for each drug and date"
+            )
         alias = f"g{number}"
         joins.append(f"LEFT JOIN group_{group.name} AS {alias} USING (as_of, drug_id)")
         select += [_column(group, alias, feature.name) for feature in group.features]
@@ -170,8 +197,8 @@ def evidence(
     Returns
     -------
     list of dict
-        With ``group``, ``event_date``, ``known_from``, ``summary``, ``source``,
-        ``source_file`` and ``source_row``.
+        With ``group``, ``event_date`` and ``known_from`` (dates or None), ``summary``,
+        ``source``, ``source_file`` and ``source_row``.
     """
     if view is None:
         view = AsOf(connection, [as_of])
@@ -180,18 +207,19 @@ def evidence(
     for group in groups.registry().values():
         if group.evidence is None:
             continue
-        rows: pd.DataFrame = connection.execute(
+        rows = connection.execute(
             f"""
             SELECT DISTINCT '{group.name}' AS "group", event_date, known_from, summary,
                    source, source_file, source_row
             FROM ({group.evidence(view)})
             WHERE drug_id = ? AND as_of = ?
-            ORDER BY known_from DESC, event_date DESC, summary, source_row
+            ORDER BY known_from DESC, event_date DESC, summary, source, source_file, source_row
             LIMIT {limit:d}
             """,
             [drug_id, as_of],
-        ).df()
-        found += [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+        )
+        names = [column[0] for column in rows.description]
+        found += [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
     return found
 
 
