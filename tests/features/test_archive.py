@@ -1,0 +1,299 @@
+"""The archive: append-only, importing twice adds nothing, and a crash loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shortcast.errors import ShortcastError
+from shortcast.features.archive import Archive, ImportReport, exclusive
+from shortcast.features.sources.contract import Reading, Source
+
+
+def source(name: str) -> Source:
+    def read(files: Sequence[Path], as_of: date) -> Reading:
+        raise NotImplementedError
+
+    return Source(name, name, "", "", "", "", 1, files=("*.csv", "*.zip"), tables=(), read=read)
+
+
+SOURCES = {name: source(name) for name in ("letters", "recalls")}
+TREE = {
+    "letters/2020-01-10/letters.csv": "a,b\n1,2\n",
+    "letters/2020-02-10/letters.csv": "a,b\n1,3\n",
+    "recalls/2020-01-10/one.zip": "PK one",
+    "recalls/2020-01-10/two.zip": "PK two",
+}
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "home" / "archive")
+
+
+def take_in(archive: Archive, files: Mapping[str, str], name: str = "tree") -> ImportReport:
+    tree = archive.root.parent.parent / name
+    for place, text in files.items():
+        path = tree / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return archive.import_tree(tree, SOURCES)
+
+
+def held(archive: Archive) -> dict[str, str]:
+    """Every accepted file that the ledger knows, as it lies in the archive."""
+    return {
+        f"{f.source}/{f.as_of}/{f.file}": archive.path(f).read_text(encoding="utf-8")
+        for snapshot in archive.snapshots()
+        for f in snapshot.files
+    }
+
+
+def test_a_tree_is_taken_in_with_its_provenance(archive: Archive) -> None:
+    report = take_in(archive, TREE)
+    assert len(report.added) == 4
+    assert held(archive) == TREE
+    first = archive.entries()[0]
+    assert (first.source, first.as_of, first.file) == ("letters", "2020-01-10", "letters.csv")
+    assert first.bytes == len(TREE["letters/2020-01-10/letters.csv"])
+    assert first.origin == "tree/letters/2020-01-10/letters.csv"
+    assert datetime.fromisoformat(first.archived_at).tzinfo is not None
+    assert [(s.source, s.as_of, len(s.files)) for s in archive.snapshots()] == [
+        ("letters", date(2020, 1, 10), 1),
+        ("letters", date(2020, 2, 10), 1),
+        ("recalls", date(2020, 1, 10), 2),
+    ]
+    assert archive.verify() == []
+
+
+def test_importing_again_adds_nothing(archive: Archive) -> None:
+    take_in(archive, TREE)
+    ledger = archive.ledger.read_bytes()
+    report = take_in(archive, TREE)
+    assert (report.added, report.held, report.set_aside) == ((), 4, ())
+    assert archive.ledger.read_bytes() == ledger
+
+
+def test_a_snapshot_s_checksum_tells_its_files_and_their_names(archive: Archive) -> None:
+    take_in(archive, TREE)
+    letters, _, recalls = (s.checksum for s in archive.snapshots())
+    other = Archive(archive.root.parent / "other")
+    swapped = {"recalls/2020-01-10/one.zip": "PK two", "recalls/2020-01-10/two.zip": "PK one"}
+    take_in(other, swapped, "swapped")
+    assert len({letters, recalls, *(s.checksum for s in other.snapshots())}) == 3
+
+
+def test_other_bytes_under_the_same_name_are_set_aside_and_kept(archive: Archive) -> None:
+    take_in(archive, TREE)
+    name = "letters/2020-01-10/letters.csv"
+    report = take_in(archive, {name: "a,b\n9,9\n"}, "second")
+    (aside,) = report.set_aside
+    assert report.added == ()
+    assert "already held with other bytes" in aside.reason
+    assert archive.path(aside).read_text(encoding="utf-8") == "a,b\n9,9\n"
+    assert held(archive) == TREE
+    # Each further variant is kept too; the same one again is held already.
+    assert take_in(archive, {name: "a,b\n9,9\n"}, "second").held == 1
+    assert len(take_in(archive, {name: "a,b\n8,8\n"}, "third").set_aside) == 1
+    assert archive.verify() == []
+
+
+def test_what_was_set_aside_may_stand_in_for_what_cannot_be_read(archive: Archive) -> None:
+    take_in(archive, TREE)
+    assert archive.stand_ins() == {}
+    take_in(archive, {"recalls/2020-01-10/two.zip": "PK 2a"}, "second")
+    take_in(archive, {"recalls/2020-01-10/one.zip": "PK 1a"}, "third")
+    ((key, snapshots),) = archive.stand_ins().items()
+    assert key == ("recalls", date(2020, 1, 10))
+    texts = [
+        [archive.path(f).read_text(encoding="utf-8") for f in snapshot.files]
+        for snapshot in snapshots
+    ]
+    assert texts == [["PK one", "PK 2a"], ["PK 1a", "PK 2a"]]
+
+
+def test_what_does_not_belong_is_passed_over_with_the_reason(archive: Archive) -> None:
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    later = tomorrow + timedelta(days=2)
+    report = take_in(
+        archive,
+        {
+            **TREE,
+            "MANIFEST.csv": "not a source",
+            "nosuch/2020-01-10/x.csv": "",
+            "letters/loose.csv": "",
+            "letters/2020-1-9/x.csv": "",
+            "letters/2020-02-30/x.csv": "",
+            f"letters/{later}/x.csv": "",
+            f"letters/{tomorrow}/x.csv": "its clock may be ahead",
+            "letters/2020-01-10/notes.txt": "",
+            "letters/2020-01-10/inner/x.csv": "",
+        },
+    )
+    assert len(report.added) == 5
+    assert sorted(report.passed_over) == sorted(
+        [
+            "nosuch: no source of this name is known",
+            "letters/loose.csv: files must lie in a folder named after their day",
+            "letters/2020-1-9/x.csv: the folder '2020-1-9' is no day of the form YYYY-MM-DD",
+            "letters/2020-02-30/x.csv: 2020-02-30 is no day of the calendar",
+            f"letters/{later}/x.csv: the day {later} lies in the future",
+            "letters/2020-01-10/notes.txt: not one of the files of letters (*.csv, *.zip)",
+            "letters/2020-01-10/inner: a folder; files must lie right in the folder of their day",
+        ]
+    )
+
+
+def test_a_tree_with_nothing_to_take_in_is_refused_with_the_reason(
+    archive: Archive, tmp_path: Path
+) -> None:
+    with pytest.raises(ShortcastError, match="is not a folder; give the folder that holds SOURCE"):
+        archive.import_tree(tmp_path / "nowhere", SOURCES)
+    with pytest.raises(
+        ShortcastError,
+        match=r"2020-01-10: no source of this name.*SOURCE/AS_OF/FILE with a SOURCE of: letters, r",
+    ):
+        # One folder too deep.
+        take_in(archive, {"2020-01-10/letters.csv": "a"}, "letters")
+    assert not archive.ledger.exists()
+
+
+# --- Crashes -------------------------------------------------------------------------------------
+
+
+def test_a_line_torn_by_a_crash_is_passed_over_and_its_file_imported_again(
+    archive: Archive,
+) -> None:
+    take_in(archive, TREE)
+    whole = archive.ledger.read_bytes()
+    for cut in (1, 40, len(whole.splitlines()[-1])):
+        archive.ledger.write_bytes(whole[:-cut])
+        assert len(archive.entries()) == 3 + (cut == 1)
+        report = take_in(archive, TREE)
+        assert len(report.added) + report.held == 4
+        assert held(archive) == TREE
+        assert len(archive.ledger.read_bytes().splitlines()) == 4
+
+
+def test_a_whole_line_without_its_end_is_not_lost_with_the_next_import(archive: Archive) -> None:
+    """Its file may be in no tree any more."""
+    take_in(archive, {"letters/2020-01-10/letters.csv": "first"})
+    archive.ledger.write_bytes(archive.ledger.read_bytes().removesuffix(b"\n"))
+    more = {"letters/2020-02-10/letters.csv": "second"}
+    take_in(archive, more, "another tree")
+    assert held(archive) == {"letters/2020-01-10/letters.csv": "first", **more}
+
+
+def test_a_damaged_line_is_named_and_never_passed_over(archive: Archive) -> None:
+    take_in(archive, TREE)
+    lines = archive.ledger.read_bytes().splitlines(keepends=True)
+    for number in (1, 3):
+        damaged = [*lines]
+        damaged[number] = b'{"source": "letters"}\n'
+        archive.ledger.write_bytes(b"".join(damaged))
+        with pytest.raises(ShortcastError, match=rf"line {number + 1} cannot be read .* backup"):
+            archive.entries()
+
+
+def test_a_crash_between_the_copy_and_its_line_costs_nothing(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Archive, "_note", die)
+        with pytest.raises(KilledError):
+            take_in(archive, TREE)
+    assert archive.entries() == []
+    report = take_in(archive, TREE)
+    assert len(report.added) == 4
+    assert held(archive) == TREE
+
+
+def test_a_crash_in_the_middle_of_a_copy_leaves_no_half_file(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(path: Path, target: Path) -> None:
+        target.write_bytes(path.read_bytes()[:3])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", half)
+        with pytest.raises(ShortcastError, match=r"No space left on device\); see to it"):
+            take_in(archive, TREE)
+    assert [p for p in archive.root.rglob("*") if p.is_file()] == []
+    assert len(take_in(archive, TREE).added) == 4
+
+
+def test_a_file_that_changes_while_it_is_copied_is_not_taken_in(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copyfile
+
+    def change_then_copy(path: Path, target: Path) -> None:
+        path.write_text("still being written", encoding="utf-8")
+        copy(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", change_then_copy)
+        with pytest.raises(ShortcastError, match="changed while it was copied; import it again"):
+            take_in(archive, TREE)
+    assert archive.entries() == []
+
+
+def test_missing_and_altered_files_are_found_and_come_back_by_importing_again(
+    archive: Archive,
+) -> None:
+    take_in(archive, TREE)
+    (archive.root / "recalls/2020-01-10/one.zip").unlink()
+    (archive.root / "recalls/2020-01-10/two.zip").write_text("PK 2 0", encoding="utf-8")
+    missing, altered = sorted(archive.verify())
+    assert "one.zip is missing; import it again (it came from tree/recalls/2020-01-10" in missing
+    assert "two.zip no longer has its recorded checksum; delete it and import it again" in altered
+    (archive.root / "recalls/2020-01-10/two.zip").unlink()
+    assert take_in(archive, TREE).held == 4
+    assert archive.verify() == []
+    assert held(archive) == TREE
+
+
+# --- One at a time -------------------------------------------------------------------------------
+
+
+def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with (
+        exclusive(home, what="the import"),
+        pytest.raises(ShortcastError, match=r"is writing to .*home, so the build did not start"),
+        exclusive(home, what="the build"),
+    ):
+        pass
+    with exclusive(home, what="the build"):  # free again
+        pass
+
+
+def test_a_lock_left_by_a_run_that_was_killed_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    pid = os.fork()
+    if pid == 0:
+        with exclusive(tmp_path, what="the import"):
+            os._exit(0)  # as if killed: nothing is cleaned up
+    os.waitpid(pid, 0)
+    assert (tmp_path / ".lock").exists()
+    with exclusive(tmp_path, what="the build"):
+        pass
+
+
+def test_the_ledger_is_one_json_object_a_line(archive: Archive) -> None:
+    take_in(archive, {"letters/2020-01-10/Ä “x”.csv": "a"})
+    (line,) = archive.ledger.read_text(encoding="ascii").splitlines()
+    assert json.loads(line)["file"] == "Ä “x”.csv"
+    assert archive.entries()[0].state == "accepted"
