@@ -382,7 +382,7 @@ def _details(bundle: Bundle, panel: pd.DataFrame, names: pd.DataFrame) -> pd.Dat
     records = reasons.assign(
         title=reasons["group"].map(titles),
         direction=reasons["contribution"].gt(0).map({True: "raises", False: "lowers"}),
-        phrases=phrases,
+        phrases=pd.Series(phrases, index=reasons.index, dtype=object),
     )[["group", "title", "direction", "contribution", "phrases"]]
     listed = pd.Series(records.to_dict("records"), index=reasons["drug_id"], dtype=object)
     by_drug = listed.groupby(level=0).agg(list)

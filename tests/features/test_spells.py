@@ -88,7 +88,7 @@ def warehouse(
                 rows = [row(*seen) for seen in shown]
                 files[table.name].append(stored(LIST, as_of, table, rows))
         if html:
-            rows = [html_row(f"{name} Injection", *rest) for name, *rest in html]
+            rows = [html_row(f"{name} Injection", *rest) for name, *rest in html]  # pyright: ignore[reportArgumentType]
             filed = date(2019, 12, 31)
             files[SPELLS.name].append(stored("fda_shortages_html", filed, SPELLS, rows))
         for table in (LISTINGS, POSTINGS, SPELLS):
