@@ -510,7 +510,7 @@ TREE: dict[str, bytes] = {
         recall(
             2,
             "Ostrava Pharmaceuticals LLC",
-            "Tablets, 5 mg, Rx only",
+            "Tablets, 5 mg, NDC 99902-020-01, Rx only",
             openfda={"product_ndc": ["99902-020"]},
             reason_for_recall="Failed dissolution specifications",
         ),
