@@ -2,7 +2,8 @@
 
 The state of an approved product comes from the newest visible vintage of the product lists
 (Drugs@FDA, Orange Book); an approval that is younger than the newest visible vintage counts as
-marketed until a vintage says otherwise. The holder of such an approval is not yet known and
+marketed until a vintage says otherwise, unless all that is known of its drug is sold without
+prescription. The holder of such an approval is not yet known and
 the application stands in for it.
 """
 
@@ -52,6 +53,12 @@ def make_market(view: AsOf) -> None:
             FROM {view.known("drug_products", columns="f.observed_at")}
             GROUP BY as_of
         ),
+        -- A new product of a drug that the lists know without prescription only is one more.
+        kinds AS (
+            SELECT as_of, drug_id, bool_and(status = 'otc') AS is_otc
+            FROM {view.known("drug_products", "NOT f.withdrawn AND f.status IS NOT NULL")}
+            GROUP BY as_of, drug_id
+        ),
         approvals AS (
             SELECT as_of, drug_id, application_no, product_no,
                    any_value(application_type ORDER BY known_from, source) AS application_type,
@@ -63,13 +70,15 @@ def make_market(view: AsOf) -> None:
                coalesce(s.application_type, a.application_type) AS application_type,
                s.firm_id,
                coalesce(s.firm_id, application_no) AS holder,
-               coalesce(s.is_marketed, a.approval_date > v.newest OR v.newest IS NULL, FALSE)
-                   AS is_marketed,
+               coalesce(s.is_marketed,
+                        (a.approval_date > v.newest OR v.newest IS NULL)
+                        AND NOT coalesce(k.is_otc, FALSE), FALSE) AS is_marketed,
                a.approval_date,
                s.left_on IS NOT NULL AS has_left, s.left_on
         FROM states AS s
         FULL JOIN approvals AS a USING (as_of, drug_id, application_no, product_no)
         LEFT JOIN vintages AS v USING (as_of)
+        LEFT JOIN kinds AS k USING (as_of, drug_id)
         """
     )
     connection.execute(

@@ -82,10 +82,12 @@ def link_listings(connection: duckdb.DuckDBPyConnection) -> None:
         ),
         ended AS (
             SELECT h.* REPLACE (
-                CASE WHEN NOT withdrawn AND known_from < day
-                     THEN least(known_until, day) ELSE known_until END AS known_until)
+                CASE WHEN known_from >= day THEN known_from  -- at no date visible
+                     WHEN NOT withdrawn THEN least(known_until, day)
+                     ELSE known_until END AS known_until)
             FROM shortage_html_spells AS h, takes_over
-            WHERE known_from < day OR day IS NULL
+            -- An older entry that became known later still serves the outcomes.
+            WHERE known_from < day OR day IS NULL OR (first_seen < day AND NOT withdrawn)
         ),
         versions AS (
             SELECT * FROM ended
@@ -93,7 +95,7 @@ def link_listings(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT ended.* REPLACE (known_until AS known_from, NULL AS known_until,
                                    TRUE AS withdrawn)
             FROM ended, takes_over
-            WHERE NOT withdrawn AND known_until = day
+            WHERE NOT withdrawn AND known_from < day AND known_until = day
         )
         SELECT d.drug_id, h.generic_name, h.status, h.first_seen, h.last_seen,
                h.{_TIMES.replace(", ", ", h.")}

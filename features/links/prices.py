@@ -41,23 +41,28 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
             WHERE NOT withdrawn
             GROUP BY product_key, drug_id
         ),
-        -- The first survey file of each month stands for the month.
+        -- The first survey file of each month stands for the month. A row that came out after
+        -- its month says nothing of what was known then, and must not take an older one's place.
         monthly AS (
             SELECT ndc, date_trunc('month', as_of_date) AS month, as_of_date, effective_date,
                    price_usd_per_unit AS price, known_from, source, source_file, source_row
             FROM nadac_prices
             WHERE NOT withdrawn AND price_usd_per_unit > 0
+              AND known_from <= last_day(as_of_date)
             QUALIFY row_number() OVER (
                 PARTITION BY ndc, date_trunc('month', as_of_date)
-                ORDER BY as_of_date, known_from, price_usd_per_unit) = 1
+                ORDER BY known_from, as_of_date, price_usd_per_unit) = 1
         ),
         changes AS (
             SELECT m.*, ln(m.price / a.price) AS change_3m, ln(m.price / b.price) AS change_6m,
                    ln(m.price / c.price) AS change_12m
             FROM monthly AS m
             LEFT JOIN monthly AS a ON a.ndc = m.ndc AND a.month = m.month - INTERVAL 3 MONTH
+             AND a.known_from <= m.known_from
             LEFT JOIN monthly AS b ON b.ndc = m.ndc AND b.month = m.month - INTERVAL 6 MONTH
+             AND b.known_from <= m.known_from
             LEFT JOIN monthly AS c ON c.ndc = m.ndc AND c.month = m.month - INTERVAL 12 MONTH
+             AND c.known_from <= m.known_from
         )
         SELECT d.drug_id, m.month::DATE AS month, count(*) AS products,
                median(m.price) AS price_median_usd, min(m.price) AS price_min_usd,

@@ -203,7 +203,10 @@ def _link_applications(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def make_drugs(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``drugs``: every drug with a prescription product, an NDC listing or a posting.
+    """Create ``drugs``: every drug with an approval, an NDC listing or a posting.
+
+    It says what a drug is, which no time changes. Which drugs are on the market on prescription
+    is known at a date only (`shortcast.features.market`): here, drugs sold without it count too.
 
     Columns are ``drug_id``, ``name`` (for readers), ``ingredients`` (list),
     ``ingredient_key`` (joined by '+') and ``form_group``.
@@ -226,7 +229,9 @@ def make_drugs(connection: duckdb.DuckDBPyConnection) -> None:
         wanted AS (
             SELECT drug_id FROM drug_ndcs
             UNION
-            SELECT drug_id FROM drug_products WHERE status = 'prescription'
+            SELECT drug_id FROM drug_products
+            UNION
+            SELECT drug_id FROM drug_approvals
             UNION
             SELECT drug_id FROM drug_postings
             UNION

@@ -7,7 +7,9 @@ status is the last one seen. It is taken to hold for the whole spell: in the CSV
 a notice 16 had once been in shortage.
 
 ``last_seen`` lies in the future of most as-of dates: it serves outcomes only. What a feature may
-know is that the row was withdrawn, from the next archived page on.
+know is that the row was withdrawn, from the next archived page on. The status of a spell that
+lasts beyond the day of the file was seen after that day; such a spell counts as known from the
+file only, which is after the CSV captures have taken over and show the listing themselves.
 """
 
 from __future__ import annotations
@@ -104,7 +106,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
             "first_seen": frame["first"],
             "last_seen": frame["last"],
             "event_date": frame["first"],
-            "published_at": frame["first"],
+            "published_at": frame["first"].where(frame["last"] <= pd.Timestamp(as_of)),
             "withdrawn_at": _next_page(frame["first"], frame["last"]),
             "source_file": frame["source_file"],
             "source_row": frame["source_row"],

@@ -150,6 +150,20 @@ def test_an_approval_younger_than_the_newest_list_counts_until_a_list_speaks(
     assert marketed(connection, facts, on(10)) == {"1": "firm 1"}
 
 
+def test_a_new_approval_of_a_drug_sold_without_prescription_is_no_prescription_product(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    facts = {
+        "drug_products": [product("1", 1, status="otc"), product("3", 9, status="prescription")],
+        "drug_approvals": [approval("2", 5)],
+    }
+    assert marketed(connection, facts, on(7)) == {}
+    # What a later list says of the drug does not reach back.
+    assert market(connection, facts, on(7))["market_drugs"] == []
+    facts["drug_products"][0]["status"] = "prescription"
+    assert marketed(connection, facts, on(7)) == {"1": "firm 1", "2": "2"}
+
+
 def test_before_any_list_every_approval_counts(connection: duckdb.DuckDBPyConnection) -> None:
     facts = {"drug_approvals": [approval("1", 0)], "drug_products": [product("2", 5)]}
     assert marketed(connection, facts, on(2)) == {"1": "1"}
@@ -215,7 +229,12 @@ def naive_products(facts: Facts, t: date) -> list[Row]:
         if state is not None:
             is_marketed = state["status"] == "prescription" and not state["withdrawn"]
         else:
-            is_marketed = newest is None or (approved is not None and approved > newest)
+            kinds = [
+                row["status"] for row in lists if row["drug_id"] == key[0] and not row["withdrawn"]
+            ]
+            is_otc = bool(kinds) and set(kinds) == {"otc"}
+            is_new = newest is None or (approved is not None and approved > newest)
+            is_marketed = is_new and not is_otc
         firm = state["firm_id"] if state else None
         kind = (state or {}).get("application_type") or (first or {}).get("application_type")
         found.append(

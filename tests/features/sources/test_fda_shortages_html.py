@@ -50,6 +50,16 @@ def test_a_spell_may_last_beyond_the_day_it_is_filed_under(tmp_path: Path) -> No
     assert table["withdrawn_at"].tolist()[0] == pd.Timestamp("2022-10-31")
 
 
+def test_a_status_seen_after_the_day_of_the_file_does_not_count_before_it(tmp_path: Path) -> None:
+    reading = read(
+        tmp_path,
+        "Velmorine,Current,2018-06-22,2019-12-25\nLumixil,Current,2018-06-22,2022-10-31\n",
+    )
+    table = reading.tables["shortage_html_spells"].set_index("generic_name")
+    assert table.loc["Velmorine", "published_at"] == pd.Timestamp("2018-06-22")
+    assert pd.isna(table.loc["Lumixil", "published_at"])
+
+
 def test_spells_that_cannot_be_stand_in_quarantine(tmp_path: Path) -> None:
     reading = read(
         tmp_path,
