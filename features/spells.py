@@ -96,12 +96,18 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
             FROM shown
             WHERE status = 'Current' AND NOT withdrawn
             UNION ALL
-            -- A resolved listing was current from its posting to its resolution.
-            SELECT drug_id, initial_posting_date, coalesce(change_date, known_from),
-                   coalesce(change_date, known_from)
-            FROM shown
-            WHERE status = 'Resolved' AND NOT withdrawn AND initial_posting_date IS NOT NULL
-              AND initial_posting_date <= coalesce(change_date, known_from)
+            -- A resolved listing was current from its posting to the first that is known of its
+            -- resolution; that it is still listed, or again, says nothing more.
+            SELECT drug_id, initial_posting_date, resolved, resolved
+            FROM (
+                SELECT drug_id, initial_posting_date,
+                       min(coalesce(change_date, known_from)) AS resolved
+                FROM shown
+                WHERE status = 'Resolved' AND NOT withdrawn AND initial_posting_date IS NOT NULL
+                GROUP BY drug_id, initial_posting_date, source, generic_name, company_name,
+                         presentation, occurrence
+            )
+            WHERE initial_posting_date <= resolved
             UNION ALL
             -- Features follow the HTML list only until the CSV takes over; in hindsight the
             -- last page that shows an entry counts.
@@ -138,7 +144,7 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
                 SELECT drug_id, event_date, known_from FROM drug_postings
                 WHERE posted_as = 'Current'
                 UNION ALL
-                SELECT drug_id, first_seen, known_from FROM drug_html_spells WHERE NOT withdrawn
+                SELECT drug_id, first_seen, first_seen FROM drug_html_spells WHERE NOT withdrawn
             )
             GROUP BY drug_id, event_date
         )
@@ -199,7 +205,7 @@ def known_listings(view: AsOf) -> str:
                -- a resolved row leaves the list long after it was resolved: the day it gives
                CASE WHEN NOT is_current THEN max(
                    CASE WHEN s.status = 'Current' THEN s.known_from
-                        ELSE coalesce(least(s.change_date, s.known_from), s.known_from) END)
+                        ELSE least(coalesce(s.change_date, s.update_date), s.known_from) END)
                END AS ended_on
         FROM {postings} AS p
         LEFT JOIN {states} AS s

@@ -405,7 +405,7 @@ def naive_spans(captures: Sequence[date], listing: Listing) -> Iterator[Span]:
     """Walk through the captures; each turn away from Current closes a span."""
     started: date | None = None
     last_shown = captures[0]
-    before: Shown | None = None
+    resolved: dict[date, date] = {}
     for number, seen in enumerate(listing):
         if seen is None:
             gone_for_good = number + 1 < len(captures) and listing[number + 1] is None
@@ -425,11 +425,12 @@ def naive_spans(captures: Sequence[date], listing: Listing) -> Iterator[Span]:
                 ended = max(seen.changed, last_shown)
             yield started, last_shown, ended
             started = None
-        if seen.status == "Resolved" and seen.posted and seen != before:
+        if seen.status == "Resolved" and seen.posted:
             ended = seen.changed or since
-            if seen.posted <= ended:
-                yield seen.posted, ended, ended
-        before = seen
+            resolved[seen.posted] = min(ended, resolved.get(seen.posted, ended))
+    for posted, ended in resolved.items():
+        if posted <= ended:
+            yield posted, ended, ended
     if started:
         yield started, last_shown, None
 
@@ -479,9 +480,7 @@ def random_listing(chance: random.Random, captures: Sequence[date]) -> list[Show
     return listing
 
 
-# The draws are fixed, so that the open difference shows each time and its mending is noticed.
-@pytest.mark.xfail(reason="an entry of the HTML list ends differently here than in the reference")
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6))
 def test_spells_agree_with_the_rules_followed_capture_by_capture(seed: int) -> None:
     chance = random.Random(seed)
@@ -566,7 +565,7 @@ def naive_listings(
             posted_anew = later is not None and posted is not None and later > posted
             if state["status"] == "Current" and not state["withdrawn"] and not posted_anew:
                 current = True
-            changed = state["change_date"] or date.max
+            changed = state["change_date"] or state["update_date"] or date.max
             is_current = state["status"] == "Current"
             ended.append(state["known_from"] if is_current else min(changed, state["known_from"]))
         rows.append((t, drug, firm, posted, current, None if current else max(ended)))
