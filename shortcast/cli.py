@@ -8,10 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 # Nothing leaves the machine unasked; mlflow reads this when it is first imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -52,10 +52,17 @@ def main() -> None:
     try:
         app()
     except ShortcastError as error:
-        _err.print(f"shortcast: {error}", markup=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
+    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        _fail(f"{error.filename}: {error.strerror}; check the path and who may write to it.")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _fail(sentence: str) -> NoReturn:
+    """Say why on the error stream, and exit with 1."""
+    _err.print(f"shortcast: {sentence}", markup=False, soft_wrap=True)
+    sys.exit(1)
 
 
 @app.callback(invoke_without_command=True)
@@ -80,7 +87,21 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, default=str))
+    """Print JSON: days as YYYY-MM-DD, what is not known as null."""
+    typer.echo(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in the types that JSON has."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if value is None or value != value:  # NaN and NaT differ from themselves
+        return None
+    if isinstance(value, datetime):
+        return value.isoformat() if value.time() != time() else value.date().isoformat()
+    return value if isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -166,7 +187,7 @@ def build(
                 c["join_name"],
                 f"{c['rows']:,}",
                 f"{c['matched']:,}",
-                f"{c['share']:.1%}",
+                f"{c['share']:.1%}" if c["share"] == c["share"] else "",
                 f"{c['floor']:.0%}" if c["floor"] == c["floor"] else "",
             )
             for c in coverage

@@ -2,6 +2,9 @@
 
 The jobs of the schedule get the day they are run for and say what they did (`JobResult`);
 `JOBS` names them. The command line calls the same functions.
+
+What trains, scores or keeps the database is imported where it is used: it takes seconds, and
+most commands need little of it.
 """
 
 from __future__ import annotations
@@ -12,13 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
 
 from shortcast import __version__, features
-from shortcast.database import migrate, session
 from shortcast.errors import ShortcastError
 from shortcast.features import groups, warehouse
 from shortcast.features.archive import Archive, ImportReport, exclusive
@@ -26,11 +28,10 @@ from shortcast.features.asof import first_of_months
 from shortcast.features.completeness import completeness
 from shortcast.features.panel import make_panel, write_panel
 from shortcast.features.sources import registry
-from shortcast.monitoring import drift, forecast_log
-from shortcast.monitoring import watch as monitor
-from shortcast.serving.alerts import refresh_alerts
 from shortcast.settings import settings
-from shortcast.training.bundle import Bundle
+
+if TYPE_CHECKING:
+    from shortcast.training.bundle import Bundle
 
 Progress = Callable[[str], None]
 
@@ -152,8 +153,8 @@ def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
     )
 
 
-def default_as_of(records_end: date, day: date) -> date:
-    """Return the as-of date of a score: today, or the day after the records end.
+def latest_as_of(records_end: date) -> date:
+    """Return the latest as-of date that the records allow: the day after they end.
 
     What happened after the last capture of the shortage list is not known, so a score for a
     later day would take silence for supply.
@@ -162,15 +163,13 @@ def default_as_of(records_end: date, day: date) -> date:
     ----------
     records_end : date
         Last day that the shortage records reach.
-    day : date
-        Today.
 
     Returns
     -------
     date
-        The earlier of both.
+        The day after.
     """
-    return min(day, records_end + timedelta(days=1))
+    return records_end + timedelta(days=1)
 
 
 def cached_panel(start: str, end: str, *, progress: Progress = quiet) -> Path:
@@ -199,9 +198,10 @@ def cached_panel(start: str, end: str, *, progress: Progress = quiet) -> Path:
         path = folder / f"panel-{start}-{end}-{digest.hexdigest()[:16]}.parquet"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            for old in folder.glob(f"panel-{start}-{end}-*.parquet"):
-                old.unlink()
             write_panel(connection, first_of_months(start, end), path, progress=progress)
+            for old in folder.glob(f"panel-{start}-*.parquet"):
+                if old != path:
+                    old.unlink()
     return path
 
 
@@ -266,6 +266,7 @@ def train(*, metrics: Mapping[str, Any] | None = None, progress: Progress = quie
     str
         Version in the model registry.
     """
+    from shortcast.monitoring import drift
     from shortcast.training.train import train as fit
 
     with warehouse.open_warehouse() as connection:
@@ -298,7 +299,7 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
     day : date
         Today.
     as_of : date, optional
-        As-of date; see `default_as_of`.
+        As-of date; today by default, or the day after the records end if that is earlier.
     progress : callable
         Told what is being done.
 
@@ -310,8 +311,12 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
     Raises
     ------
     ShortcastError
-        If there is no champion, or it was trained on data of another kind.
+        If there is no champion, it was trained on data of another kind, or the records do
+        not reach the as-of date.
     """
+    from shortcast.database import migrate
+    from shortcast.monitoring import forecast_log
+
     config = settings()
     migrate(config)
     bundle = load_champion()
@@ -322,9 +327,19 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
                 f"The champion was trained on {bundle.data} records and the warehouse holds "
                 f"{records.data} ones; train and promote again."
             )
-        as_of = as_of or default_as_of(records.records_end, day)
+        latest = latest_as_of(records.records_end)
+        as_of = as_of or min(day, latest)
+        if as_of > latest:
+            raise ShortcastError(
+                f"The shortage records end on {records.records_end}, and a score as of {as_of} "
+                f"would take silence for supply; score as of {latest}, or import newer records."
+            )
         progress(f"Features as of {as_of}")
         panel = make_panel(connection, [as_of]).to_pandas()
+        if panel.empty:
+            raise ShortcastError(
+                f"The records know of no drug before {as_of}; score as of a later day."
+            )
         names = connection.sql("SELECT drug_id, name, form_group FROM drugs").df()
     progress(f"Scoring {len(panel):,} drugs")
     forecasts = bundle.score(panel)
@@ -363,6 +378,8 @@ def load_champion() -> Bundle:
     ShortcastError
         If no model has been promoted.
     """
+    from shortcast.training.bundle import Bundle
+
     folder = settings().champion
     if not folder.exists():
         raise ShortcastError(
@@ -409,8 +426,8 @@ def _in_words(value: object) -> str:
 def _import_inbox(day: date) -> JobResult:
     """Import what lies in the inbox."""
     inbox = settings().records_inbox
-    if not inbox.is_dir():
-        return JobResult(0, {"inbox": inbox.name}, "There is no inbox, so nothing to import.")
+    if not inbox.is_dir() or not any(inbox.iterdir()):
+        return JobResult(0, {"inbox": inbox.name}, "The inbox is empty: nothing to import.")
     report = import_tree(inbox)
     return JobResult(
         len(report.added),
@@ -434,6 +451,11 @@ def _build(day: date) -> JobResult:
 
 def _alerts(day: date) -> JobResult:
     """Open and close alerts by the newest run."""
+    from shortcast.database import migrate, session
+    from shortcast.monitoring import forecast_log
+    from shortcast.serving.alerts import refresh_alerts
+
+    migrate(settings())
     run = forecast_log.latest_run()
     if run is None:
         raise ShortcastError("There is no forecast yet; run 'shortcast score' first.")
@@ -449,6 +471,10 @@ def _alerts(day: date) -> JobResult:
 
 def _monitor(day: date) -> JobResult:
     """Look at freshness, joins and drift, and score what has matured."""
+    from shortcast.database import migrate
+    from shortcast.monitoring import forecast_log
+    from shortcast.monitoring import watch as monitor
+
     config = settings()
     migrate(config)
     reference: dict[str, Any] | None = None

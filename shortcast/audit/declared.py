@@ -534,13 +534,14 @@ DECLARED: Mapping[str, Declared] = {
         (
             Rule(
                 public=latest("firstseen"),
-                later=("status", "lastseen"),
+                # The last status is declared to hold for the whole spell.
+                later=("lastseen",),
                 days={"firstseen": 0, "lastseen": 0},
                 planned=("lastseen",),
                 names=("genericname",),
             ),
         ),
-        # Rebuilt in 2022 and filed under 2019: what its rows say last was seen on their last page.
+        # Rebuilt in 2022 and filed under 2019: of pages after that day it cannot have known.
         foresight=Rule(
             public=latest("lastseen"),
             later=("status", "lastseen"),

@@ -20,8 +20,10 @@ import shutil
 import string
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,8 @@ def falsify_tree(
     out: Path,
     cut: date,
     held: Mapping[tuple[str, str], frozenset[str]],
+    *,
+    workers: int = 2,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Falsified:
     """Write a copy of a tree with a false future.
@@ -101,8 +105,10 @@ def falsify_tree(
     held : mapping of (str, str) to frozenset of str
         The tables that each accepted snapshot holds, by source and day. A snapshot says
         nothing of a table that it does not hold. Files of others are copied.
+    workers : int
+        Processes to use.
     progress : callable
-        Told each snapshot.
+        Told each source.
 
     Returns
     -------
@@ -121,33 +127,75 @@ def falsify_tree(
             f"The audit does not know when rows of {', '.join(unknown)} became public; declare "
             "it in shortcast/audit/declared.py."
         )
-    tally = Tally()
-    changed: list[tuple[str, str]] = []
-    made_up = 0
-    for source in sources:
-        for step in _plan(source, cut, held):
-            target = out / source.name / step.day
-            if step.is_kept:
-                shutil.copytree(step.folder, target)
-                continue
-            target.mkdir(parents=True)
-            for path in sorted(p for p in step.folder.iterdir() if p.is_file()):
-                seed = zlib.crc32(f"{cut} {source.name} {step.day} {path.name}".encode())
-                moment = Moment(
-                    pd.Timestamp(cut),
-                    pd.Timestamp(step.day),
-                    pd.Timestamp(step.since) if step.since else NEVER,
-                    np.random.default_rng(seed),
-                )
-                tally += _falsify_file(path, target / path.name, DECLARED[source.name], moment)
-            changed.append((source.name, step.day))
-            made_up += step.is_made_up
-            progress(f"falsified: {source.name} of {step.day}")
+    done: dict[str, Falsified] = {}
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        # The largest first, so that the last worker does not end alone on a long one.
+        largest_first = sorted(sources, key=lambda source: -_size(source))
+        jobs = {
+            pool.submit(falsify_source, source, out / source.name, cut, held): source.name
+            for source in largest_first
+        }
+        for job in as_completed(jobs):
+            done[jobs[job]] = job.result()
+            progress(f"falsified: {jobs[job]}, {len(job.result().snapshots)} snapshots")
+    parts = [done[source.name] for source in sources]
+    tally = sum((part.tally for part in parts), Tally())
     if not tally.changed + tally.deleted:
         raise ShortcastError(
             f"Nothing in {records} became known on {cut} or later, so there is nothing to "
             "falsify; choose an earlier month."
         )
+    return Falsified(
+        tally,
+        tuple(snapshot for part in parts for snapshot in part.snapshots),
+        sum(part.made_up for part in parts),
+    )
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def falsify_source(
+    source: Path, out: Path, cut: date, held: Mapping[tuple[str, str], frozenset[str]]
+) -> Falsified:
+    """Write a copy of one source's folder ``AS_OF/FILE`` with a false future.
+
+    Parameters
+    ----------
+    source : Path
+        The folder, named after the source.
+    out : Path
+        Folder to write to, not there yet.
+    cut, held
+        As in `falsify_tree`.
+
+    Returns
+    -------
+    Falsified
+        What was done.
+    """
+    tally = Tally()
+    changed: list[tuple[str, str]] = []
+    made_up = 0
+    for step in _plan(source, cut, held):
+        target = out / step.day
+        if step.is_kept:
+            shutil.copytree(step.folder, target)
+            continue
+        target.mkdir(parents=True)
+        for path in sorted(p for p in step.folder.iterdir() if p.is_file()):
+            seed = zlib.crc32(f"{cut} {source.name} {step.day} {path.name}".encode())
+            moment = Moment(
+                pd.Timestamp(cut),
+                pd.Timestamp(step.day),
+                pd.Timestamp(step.since) if step.since else NEVER,
+                np.random.default_rng(seed),
+            )
+            tally += _falsify_file(path, target / path.name, DECLARED[source.name], moment)
+        changed.append((source.name, step.day))
+        made_up += step.is_made_up
     return Falsified(tally, tuple(changed), made_up)
 
 

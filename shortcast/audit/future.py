@@ -72,7 +72,7 @@ def poisoned_future(
         for month, cut in cuts.items():
             progress(f"T = {month}: falsifying what became known from {cut} on")
             tree, lie = folder / "records", truth.model_copy(update={"home": folder / "false"})
-            done = falsify_tree(records, tree, cut, held, progress)
+            done = falsify_tree(records, tree, cut, held, workers=truth.threads, progress=progress)
             tally = done.tally
             progress(
                 f"T = {month}: of {tally.rows:,} rows in {len(done.snapshots)} snapshots "
