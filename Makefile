@@ -13,6 +13,8 @@ STAMP := $(VENV)/.installed
 # mlflow sends usage telemetry unless told not to: nothing leaves the machine unasked.
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+# Without bytecode kept, each command would spend three seconds on compiling the libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install up test test-slow test-all audit check format bench lock clean
 
@@ -38,7 +40,7 @@ up: install ## first run: data, model, service; RECORDS=DIR takes the records fr
 	$(BIN)/shortcast up $(if $(RECORDS),--records "$(RECORDS)")
 
 test: install ## the fast tests
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile $(ARGS)
 
 test-slow: install ## the slow tests alone
 	$(BIN)/python -m pytest -m slow $(ARGS)
