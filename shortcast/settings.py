@@ -5,14 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shortcast.errors import ShortcastError
 
 
 class Settings(BaseSettings):
     """Settings of one installation, read from the environment.
 
-    Every setting is the environment variable ``SHORTCAST_`` plus its name in capitals.
+    Every setting is the environment variable ``SHORTCAST_`` plus its name in capitals; one
+    that is empty counts as not set.
 
     Attributes
     ----------
@@ -34,15 +37,25 @@ class Settings(BaseSettings):
         found whole although they are less than half as long as the one before.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SHORTCAST_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SHORTCAST_", env_ignore_empty=True, extra="ignore"
+    )
 
     home: Path = Field(default_factory=lambda: Path.home() / ".shortcast")
     database_url: str | None = None
     mlflow_tracking_uri: str | None = None
     inbox: Path | None = None
-    threads: int = 2
-    memory_limit: str = "3GB"
+    threads: int = Field(default=2, ge=1)
+    memory_limit: str = Field(
+        default="3GB", pattern=r"(?i)^(0\.\d*)?[1-9]\d*(\.\d+)?\s*([kmgt]i?b|%)$"
+    )
     confirmed: str = ""
+
+    @field_validator("home", "inbox")
+    @classmethod
+    def _in_full(cls, folder: Path | None) -> Path | None:
+        """Return a folder in full: service managers pass ``~`` on as it is written."""
+        return folder.expanduser().absolute() if folder is not None else None
 
     @property
     def confirmed_snapshots(self) -> frozenset[str]:
@@ -97,6 +110,15 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'shortcast.db'}"
 
 
+#: What a setting may be, for those that may not be just any text.
+_EXPECTED = {
+    "home": "a folder",
+    "inbox": "a folder",
+    "threads": "a whole number from 1 on",
+    "memory_limit": "a number and its unit, for example 3GB or 60%",
+}
+
+
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """Return the settings of this process, read once.
@@ -106,5 +128,18 @@ def settings() -> Settings:
     Settings
         Settings in force; tests that change the environment call
         ``settings.cache_clear()``.
+
+    Raises
+    ------
+    ShortcastError
+        If a setting cannot be read.
     """
-    return Settings()
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ShortcastError(
+            f"SHORTCAST_{name.upper()} cannot be {first['input']!r}; set it to "
+            f"{_EXPECTED.get(name, 'text')}, or unset it."
+        ) from error
