@@ -197,8 +197,9 @@ def evidence(
     Returns
     -------
     list of dict
-        With ``group``, ``event_date`` and ``known_from`` (dates or None), ``summary``,
-        ``source``, ``source_file`` and ``source_row``.
+        No two of a group with the same day and summary. With ``group``, ``event_date`` and
+        ``known_from`` (dates or None), ``summary``, ``source``, ``source_file`` and
+        ``source_row``.
     """
     if view is None:
         view = AsOf(connection, [as_of])
@@ -209,10 +210,14 @@ def evidence(
             continue
         rows = connection.execute(
             f"""
-            SELECT DISTINCT '{group.name}' AS "group", event_date, known_from, summary,
+            SELECT '{group.name}' AS "group", event_date, known_from, summary,
                    source, source_file, source_row
             FROM ({group.evidence(view)})
             WHERE drug_id = ? AND as_of = ?
+            -- Two lists may tell the same of the same day: a reader needs it once.
+            QUALIFY row_number() OVER (
+                PARTITION BY event_date, summary
+                ORDER BY known_from DESC, source, source_file, source_row) = 1
             ORDER BY known_from DESC, event_date DESC, summary, source, source_file, source_row
             LIMIT {limit:d}
             """,

@@ -41,6 +41,9 @@ PANEL_START = "2015-01"
 #: Horizon in months that reasons are given for, between the short and the long one.
 REASONS_HORIZON = 6
 
+#: Facts that a reason names: the strongest of those that move the score its way.
+PHRASES = 3
+
 
 @dataclass(frozen=True)
 class JobResult:
@@ -391,16 +394,24 @@ def load_champion() -> Bundle:
 def _details(bundle: Bundle, panel: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
     """Return what the log keeps about each drug beside its scores."""
     reasons = bundle.reasons(panel, REASONS_HORIZON)
-    titles = {name: group.title for name, group in groups.registry().items()}
-    phrases = [
-        [f"{f['label']}: {_in_words(f['value'])}" for f in found[:3]]
-        for found in reasons["features"]
+    registry = groups.registry()
+    titles = {name: group.title for name, group in registry.items()}
+    facts = [
+        _strongest(found, total)
+        for found, total in zip(reasons["features"], reasons["contribution"], strict=True)
+    ]
+    declared = groups.features()
+    phrases = [[declared[f["name"]].phrase(f["value"]) for f in found] for found in facts]
+    sources = [
+        list(dict.fromkeys(declared[f["name"]].source or registry[group].source for f in found))
+        for group, found in zip(reasons["group"], facts, strict=True)
     ]
     records = reasons.assign(
         title=reasons["group"].map(titles),
         direction=reasons["contribution"].gt(0).map({True: "raises", False: "lowers"}),
         phrases=pd.Series(phrases, index=reasons.index, dtype=object),
-    )[["group", "title", "direction", "contribution", "phrases"]]
+        sources=pd.Series(sources, index=reasons.index, dtype=object),
+    )[["group", "title", "direction", "contribution", "phrases", "sources"]]
     listed = pd.Series(records.to_dict("records"), index=reasons["drug_id"], dtype=object)
     by_drug = listed.groupby(level=0).agg(list)
     frame = panel[["drug_id"]].assign(
@@ -412,15 +423,14 @@ def _details(bundle: Bundle, panel: pd.DataFrame, names: pd.DataFrame) -> pd.Dat
     return frame
 
 
-def _in_words(value: object) -> str:
-    """Write a feature's value for a reader."""
-    if value is None or value != value:
-        return "not known"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
-    return str(value).replace("-", " ")
+def _strongest(found: list[dict[str, Any]], total: float) -> list[dict[str, Any]]:
+    """Return the facts that a reason names: those that move the score its way, strongest first.
+
+    Of facts that are not known one is enough: in a group they mostly have the same reason.
+    """
+    agreeing = [fact for fact in found if fact["contribution"] * total > 0]
+    unknown = [fact for fact in agreeing if fact["value"] is None]
+    return [fact for fact in agreeing if fact not in unknown[1:]][:PHRASES]
 
 
 def _import_inbox(day: date) -> JobResult:

@@ -12,8 +12,10 @@ from shortcast.features.asof import AsOf
 from shortcast.features.groups.contract import Feature, Group
 from shortcast.features.groups.reach import reached
 
-_CANADA = "no Canadian report at all became known in the last 6 months (source silent)"
-_UK = "no price concession at all became known in the last 6 months (source silent)"
+_CANADA = "no Canadian report at all became known in the last 6 months"
+_CANADIAN = "Drug Shortages Canada"
+_ENGLAND = "price concessions for medicines, England"
+_UK = "no price concession at all became known in the last 6 months"
 
 FEATURES = (
     Feature(
@@ -21,6 +23,8 @@ FEATURES = (
         "BIGINT",
         "shortages of this drug reported in Canada in the last 6 months",
         missing=_CANADA,
+        unit="count",
+        source=_CANADIAN,
     ),
     Feature(
         "canada_reports_24m",
@@ -28,18 +32,24 @@ FEATURES = (
         "shortages of this drug reported in Canada in the last 24 months, as far as the records "
         "reach",
         missing=_CANADA,
+        unit="count",
+        source=_CANADIAN,
     ),
     Feature(
         "canada_ingredient_reports_6m",
         "BIGINT",
         "shortages of its ingredients in other forms reported in Canada in the last 6 months",
         missing=_CANADA,
+        unit="count",
+        source=_CANADIAN,
     ),
     Feature(
         "canada_months_since_report",
         "DOUBLE",
-        "months since a shortage of this drug was last reported in Canada",
+        "time since a shortage of this drug was last reported in Canada",
         missing=f"{_CANADA}, or never reported as far as the records reach",
+        unit="months",
+        source=_CANADIAN,
     ),
     Feature(
         "canada_discontinuations_24m",
@@ -47,24 +57,31 @@ FEATURES = (
         "discontinuations of this drug reported in Canada in the last 24 months, as far as the "
         "records reach",
         missing=_CANADA,
+        unit="count",
+        source=_CANADIAN,
     ),
     Feature(
         "uk_concession_months_6m",
         "BIGINT",
         "months of the last 6 in which this drug had a concession price in England",
         missing=_UK,
+        unit="count",
+        source=_ENGLAND,
     ),
     Feature(
         "uk_concession_months_24m",
         "BIGINT",
         "months of the last 24 in which this drug had a concession price in England",
         missing=f"{_UK}, or the records do not reach back 24 months",
+        unit="count",
+        source=_ENGLAND,
     ),
     Feature(
         "uk_concession_now",
         "BOOLEAN",
         "this drug has a concession price in England in the newest month known",
         missing=_UK,
+        source=_ENGLAND,
     ),
     Feature(
         "uk_ingredient_concession_months_6m",
@@ -72,6 +89,8 @@ FEATURES = (
         "months of the last 6 in which another form of its ingredients had a concession price in "
         "England",
         missing=_UK,
+        unit="count",
+        source=_ENGLAND,
     ),
 )
 
@@ -202,6 +221,7 @@ def evidence(view: AsOf) -> str:
     SELECT d.drug_id, as_of, f.event_date, f.known_from,
            CASE f.country
                 WHEN 'CA' THEN 'Canada: ' || f.kind || ' of ' || f.product || ' reported'
+                    || coalesce(' (report ' || f.report_id || ')', '')
                 ELSE 'England: concession price for ' || f.product || ' in '
                      || strftime(f.event_date, '%Y-%m') END AS summary,
            f.source, f.source_file, f.source_row
@@ -217,4 +237,5 @@ GROUP = Group(
     query=query,
     defaults={},
     evidence=evidence,
+    source="Drug Shortages Canada; price concessions for medicines, England",
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shortcast.features.asof import AsOf
+from shortcast.features.groups.units import UnitName, in_words
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,18 @@ class Feature:
     type : {'DOUBLE', 'BIGINT', 'BOOLEAN', 'VARCHAR'}
         DuckDB type; VARCHAR is a category.
     label : str
-        A short phrase for readers: 'recalls of this drug in the last 12 months'.
+        A short phrase for readers: 'recalls of this drug in the last 12 months'. No unit
+        stands in it: the value that follows brings its own.
     missing : str
         What a null means ('' where it is never null): not published, not covered by the
         source, source not yet available, not matched.
     monotone : {-1, 0, 1}
         The sign of the association where it is sure: 1 if more can only mean more risk.
+    unit : str
+        One of `shortcast.features.groups.units.UNITS`; '' for truth values and categories.
+        It says how the value is put to readers.
+    source : str
+        The public record that it rests on, for readers; '' where it is that of its group.
     """
 
     name: str
@@ -38,6 +45,41 @@ class Feature:
     label: str
     missing: str = ""
     monotone: Literal[-1, 0, 1] = 0
+    unit: UnitName = ""
+    source: str = ""
+
+    def phrase(self, value: object) -> str:
+        """Say a value to a reader, with its unit; where it is unknown, with the reason.
+
+        Parameters
+        ----------
+        value : object
+            As in the panel; None or NaN for a missing one.
+
+        Returns
+        -------
+        str
+            'share of its makers' other drugs in shortage: 17 %'.
+        """
+        said = f"{self.label}: {in_words(value, self.unit)}"
+        is_missing = value is None or value != value
+        return f"{said} ({self.missing})" if is_missing and self.missing else said
+
+
+def shortened(column: str, length: int) -> str:
+    """Return SQL of a text cut to a length, with an ellipsis where it was longer.
+
+    Parameters
+    ----------
+    column : str
+        SQL of the text.
+    length : int
+        Characters at most.
+    """
+    return (
+        f"CASE WHEN length({column}) > {length:d} "
+        f"THEN rtrim(left({column}, {length - 1:d}), ' ,.;') || '…' ELSE {column} END"
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +105,8 @@ class Group:
         and ``source_row``: the public rows that the group's features rest on.
     prepare : callable or None
         ``prepare(view)``: makes temporary tables that the query reads.
+    source : str
+        The public records that its features rest on, for readers: 'FDA drug shortage list'.
     """
 
     name: str
@@ -72,3 +116,4 @@ class Group:
     defaults: dict[str, object]
     evidence: Callable[[AsOf], str] | None = None
     prepare: Callable[[AsOf], None] | None = None
+    source: str = ""

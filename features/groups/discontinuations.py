@@ -8,7 +8,7 @@ neither company nor presentation: there a notice is one generic name.
 from __future__ import annotations
 
 from shortcast.features.asof import AsOf
-from shortcast.features.groups.contract import Feature, Group
+from shortcast.features.groups.contract import Feature, Group, shortened
 
 #: Months over which notices are counted.
 WINDOW_MONTHS = 24
@@ -25,24 +25,28 @@ FEATURES = (
         "BIGINT",
         "makers that gave notice in the last 24 months of discontinuing this drug",
         missing=_NOT_YET,
+        unit="count",
     ),
     Feature(
         "discontinued_presentations_24m",
         "BIGINT",
-        "presentations of this drug named in notices of the last 24 months",
+        "presentations (packages) of this drug in discontinuation notices of the last 24 months",
         missing=_NOT_YET,
+        unit="count",
     ),
     Feature(
         "ingredient_discontinuations_24m",
         "BIGINT",
-        "notices of the last 24 months about other forms of the same ingredient",
+        "discontinuation notices of the last 24 months about other forms of the same ingredient",
         missing=_NOT_YET,
+        unit="count",
     ),
     Feature(
         "makers_discontinuations_24m",
         "BIGINT",
-        "notices of the last 24 months by its makers about their other drugs",
+        "discontinuation notices of the last 24 months by its makers about their other drugs",
         missing=_NOT_YET,
+        unit="count",
     ),
 )
 
@@ -152,7 +156,8 @@ def evidence(view: AsOf) -> str:
     return f"""
     WITH notices AS (
         SELECT as_of, drug_id, event_date, known_from,
-               concat_ws('', generic_name, ' (', company_name, ') to be discontinued') AS summary,
+               concat_ws('', generic_name, ' (', company_name, ') to be discontinued',
+                         ': ' || {shortened("presentation", 90)}) AS summary,
                source, source_file, source_row
         FROM {listed}
         UNION ALL
@@ -176,4 +181,5 @@ GROUP = Group(
     query=query,
     defaults={},
     evidence=evidence,
+    source="FDA drug shortage list, notices of discontinuation",
 )

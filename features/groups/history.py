@@ -9,7 +9,7 @@ what was known at the as-of date.
 from __future__ import annotations
 
 from shortcast.features.asof import AsOf
-from shortcast.features.groups.contract import Feature, Group
+from shortcast.features.groups.contract import Feature, Group, shortened
 from shortcast.features.spells import LONG_AGO, QUIET_MONTHS
 
 _NEVER = "never on the shortage list as far as the records reach"
@@ -18,70 +18,90 @@ _NO_CLASS = "no listing in the NDC directory states an established pharmacologic
 
 FEATURES = (
     Feature(
-        "listings_before", "BIGINT", "shortages of this drug so far, past and present", monotone=1
+        "listings_before",
+        "BIGINT",
+        "shortages of this drug so far, past and present",
+        monotone=1,
+        unit="count",
     ),
-    Feature("ever_listed", "BOOLEAN", "has been on the shortage list before", monotone=1),
+    Feature(
+        "ever_listed",
+        "BOOLEAN",
+        "has been on the shortage list before",
+        monotone=1,
+    ),
     Feature(
         "months_since_shortage_end",
         "DOUBLE",
-        "months since this drug was last on the shortage list",
+        "time since this drug was last on the shortage list",
         missing=_NEVER,
+        unit="months",
     ),
     Feature(
         "months_since_shortage_onset",
         "DOUBLE",
-        "months since the last shortage of this drug began",
+        "time since the last shortage of this drug began",
         missing=f"{_NEVER}, or the list gives no date of posting",
+        unit="months",
     ),
     Feature(
         "months_listed_5y",
         "DOUBLE",
-        "months on the shortage list in the last five years",
+        "time on the shortage list in the last five years",
+        unit="months",
     ),
     Feature(
         "ingredient_forms_short",
         "BIGINT",
-        "other forms of the same ingredient in shortage now",
+        "other forms of the same ingredient in shortage",
+        unit="count",
     ),
     Feature(
         "ingredient_listings_before",
         "BIGINT",
         "shortages of other forms of the same ingredient so far",
+        unit="count",
     ),
     Feature(
         "shared_ingredient_drugs_short",
         "BIGINT",
-        "other drugs that contain one of its ingredients in shortage now",
+        "other drugs in shortage that contain one of its ingredients",
+        unit="count",
     ),
     Feature(
         "class_short_share",
         "DOUBLE",
-        "share of other drugs of the same pharmacologic class in shortage now",
+        "share of other drugs of the same pharmacologic class in shortage",
         missing=_NO_CLASS,
+        unit="share",
     ),
     Feature(
         "class_onsets_12m",
         "BIGINT",
         "drugs of the same pharmacologic class with a new shortage in the last 12 months",
         missing=_NO_CLASS,
+        unit="count",
     ),
     Feature(
         "form_group_short_share",
         "DOUBLE",
-        "share of other drugs of the same form group in shortage now",
+        "share of other drugs of the same form group in shortage",
         missing="no other drug of this form group is marketed",
+        unit="share",
     ),
     Feature(
         "makers_other_drugs_short_share",
         "DOUBLE",
-        "share of its makers' other drugs in shortage now",
+        "share of its makers' other drugs in shortage",
         missing=_NO_MAKER,
+        unit="share",
     ),
     Feature(
         "makers_other_drugs_onsets_12m",
         "BIGINT",
         "new shortages among its makers' other drugs in the last 12 months",
         missing=_NO_MAKER,
+        unit="count",
     ),
 )
 
@@ -243,11 +263,12 @@ def evidence(view: AsOf) -> str:
     postings = view.known("drug_postings", "f.posted_as = 'Current'")
     states = view.known("drug_listing_states", "f.status IN ('Current', 'Resolved')")
     pages = view.known("drug_html_spells", "f.status = 'Current'")
+    presentation = f"': ' || {shortened('presentation', 90)}"
     return f"""
     WITH listed AS (
         SELECT as_of, drug_id, event_date, known_from,
-               concat_ws('', generic_name, ' (', company_name, ') put on the shortage list')
-                   AS summary,
+               concat_ws('', generic_name, ' (', company_name, ') put on the shortage list',
+                         {presentation}) AS summary,
                source, source_file, source_row
         FROM {postings}
         UNION ALL
@@ -255,7 +276,8 @@ def evidence(view: AsOf) -> str:
                concat_ws('', generic_name, ' (', company_name, ') ', CASE
                    WHEN withdrawn THEN 'no longer on the shortage list'
                    WHEN status = 'Resolved' THEN 'shortage resolved'
-                   ELSE 'on the shortage list: ' || lower(coalesce(availability, 'current')) END),
+                   ELSE 'on the shortage list, ' || lower(coalesce(availability, 'current')) END,
+                   {presentation}),
                source, source_file, source_row
         FROM {states}
         UNION ALL
@@ -287,4 +309,5 @@ GROUP = Group(
         "shared_ingredient_drugs_short": 0,
     },
     evidence=evidence,
+    source="FDA drug shortage list",
 )

@@ -9,10 +9,12 @@ with more shortages or fewer is disputed (GAO 2016; M&SOM 27:789, 2025), so no s
 from __future__ import annotations
 
 from shortcast.features.asof import AsOf
-from shortcast.features.groups.contract import Feature, Group
+from shortcast.features.groups.contract import Feature, Group, shortened
 from shortcast.features.groups.firms import drug_firms
 from shortcast.features.groups.reach import reached
 
+_INSPECTIONS = "FDA inspection classifications"
+_LETTERS = "FDA warning letters and compliance actions"
 _NO_FIRM = "no maker or labeler is known for this drug"
 _NO_MAKER = "no holder of a marketed application is known for this drug"
 _NO_LABELER = "no labeler of this drug is known"
@@ -23,46 +25,64 @@ FEATURES = (
     Feature(
         "firm_oai_24m",
         "BIGINT",
-        "OAI inspections of its makers and labelers (companies) in the last 24 months",
+        "inspections of its makers and labelers (companies) classified OAI (Official Action "
+        "Indicated) in the last 24 months",
         missing=f"{_NO_FIRM}, or {_NOT_REACHED}",
+        unit="count",
+        source=_INSPECTIONS,
     ),
     Feature(
         "firm_oai_60m",
         "BIGINT",
-        "OAI inspections of its makers and labelers (companies) in the last 60 months",
+        "inspections of its makers and labelers (companies) classified OAI (Official Action "
+        "Indicated) in the last 60 months",
         missing=f"{_NO_FIRM}, or {_NOT_REACHED}",
+        unit="count",
+        source=_INSPECTIONS,
     ),
     Feature(
         "firm_oai_share_24m",
         "DOUBLE",
-        "share of its products held by companies with an OAI inspection in the last 24 months",
+        "share of its approved products held by companies with an inspection classified OAI "
+        "(Official Action Indicated) in the last 24 months",
         missing=f"{_NO_MAKER}, or {_NOT_REACHED}",
+        unit="share",
+        source=_INSPECTIONS,
     ),
     Feature(
         "firm_labeler_oai_share_24m",
         "DOUBLE",
-        "share of its NDC listings of companies with an OAI inspection in the last 24 months",
+        "share of its NDC listings that are of companies with an inspection classified OAI "
+        "(Official Action Indicated) in the last 24 months",
         missing=f"{_NO_LABELER}, or {_NOT_REACHED}",
+        unit="share",
+        source=_INSPECTIONS,
     ),
     Feature(
         "firm_months_since_oai",
         "DOUBLE",
-        "months since the last OAI inspection of a maker or labeler (company)",
+        "time since the last inspection of a maker or labeler (company) classified OAI",
         missing="no OAI inspection of its makers or labelers in the records (since October 2008), "
         f"or {_NOT_REACHED}",
+        unit="months",
+        source=_INSPECTIONS,
     ),
     Feature(
         "firm_letters_24m",
         "BIGINT",
         "warning letters about drugs to its makers and labelers (companies) in the last 24 months",
         missing=f"{_NO_FIRM}, or {_NO_LETTERS}",
+        unit="count",
+        source=_LETTERS,
     ),
     Feature(
         "firm_letter_share_24m",
         "DOUBLE",
-        "share of its products held by companies with a warning letter about drugs in the "
+        "share of its approved products held by companies with a warning letter about drugs in the "
         "last 24 months",
         missing=f"{_NO_MAKER}, or {_NO_LETTERS}",
+        unit="share",
+        source=_LETTERS,
     ),
     Feature(
         "firm_court_actions_60m",
@@ -70,6 +90,8 @@ FEATURES = (
         "injunctions and seizures about drugs against its makers and labelers (companies) "
         "in the last 60 months",
         missing=f"{_NO_FIRM}, or {_NO_LETTERS}",
+        unit="count",
+        source=_LETTERS,
     ),
 )
 
@@ -222,7 +244,7 @@ def evidence(view: AsOf) -> str:
         UNION ALL
         SELECT as_of, firm_id, event_date, known_from,
                concat_ws(', ', 'Warning Letter to the company ' || company, 'of ' || event_date,
-                         left(subject, 80)),
+                         {shortened("subject", 120)}),
                source, source_file, source_row
         FROM {letters}
     )
@@ -240,4 +262,5 @@ GROUP = Group(
     query=query,
     defaults={},
     evidence=evidence,
+    source="FDA inspection classifications; FDA warning letters and compliance actions",
 )

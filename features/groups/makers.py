@@ -17,57 +17,104 @@ _NO_LISTING = "no listing in the NDC directory is known for this drug"
 WINDOW_MONTHS = 24
 
 FEATURES = (
-    Feature("applications_marketed", "BIGINT", "approved applications on the market"),
-    Feature("holders", "BIGINT", "makers (holders of marketed applications)"),
-    Feature("generics_marketed", "BIGINT", "generic applications (ANDA) on the market"),
-    Feature("products_marketed", "BIGINT", "approved products (strengths) on the market"),
-    Feature("single_source", "BOOLEAN", "only one maker is on the market", missing=_NO_MARKETED),
+    Feature(
+        "applications_marketed",
+        "BIGINT",
+        "approved applications for this drug on the market",
+        unit="count",
+    ),
+    Feature(
+        "holders",
+        "BIGINT",
+        "makers (holders of marketed applications)",
+        unit="count",
+    ),
+    Feature(
+        "generics_marketed",
+        "BIGINT",
+        "generic applications (ANDA) for this drug on the market",
+        unit="count",
+    ),
+    Feature(
+        "products_marketed",
+        "BIGINT",
+        "approved products (strengths) of this drug on the market",
+        unit="count",
+    ),
+    Feature(
+        "single_source",
+        "BOOLEAN",
+        "only one maker is on the market",
+        missing=_NO_MARKETED,
+    ),
     Feature(
         "holders_concentration",
         "DOUBLE",
-        "concentration of products among makers (Herfindahl index, 1: one maker)",
+        "concentration of its products among makers (Herfindahl index; 1 is a single maker)",
         missing=_NO_MARKETED,
+        unit="index",
     ),
-    Feature("labelers", "BIGINT", "labelers in the NDC directory"),
+    Feature(
+        "labelers",
+        "BIGINT",
+        "labelers in the NDC directory",
+        unit="count",
+        source="NDC directory",
+    ),
     Feature(
         "is_repackager_only",
         "BOOLEAN",
         "every labeler in the directory is a firm without a marketed application of its own",
         missing=f"{_NO_LISTING}, or holders are not yet known",
+        source="NDC directory",
     ),
-    Feature("entries_24m", "BIGINT", "applications first approved in the last 24 months"),
+    Feature(
+        "entries_24m",
+        "BIGINT",
+        "applications first approved in the last 24 months",
+        unit="count",
+    ),
     Feature(
         "exits_24m",
         "BIGINT",
         "products that left the market in the last 24 months, as the product lists show",
         missing="no newer product list became known in those months",
+        unit="count",
     ),
     Feature(
         "discontinued_share",
         "DOUBLE",
         "share of its approved applications that are no longer marketed",
         missing="no approved application is known for this drug",
+        unit="share",
     ),
     Feature(
         "months_since_last_entry",
         "DOUBLE",
-        "months since an application for this drug was first approved",
+        "time since the newest application for this drug was approved",
         missing="no approval date is known for this drug",
+        unit="months",
     ),
     Feature(
-        "firm_drugs_max", "BIGINT", "drugs made by its largest maker (company)", missing=_NO_HOLDER
+        "firm_drugs_max",
+        "BIGINT",
+        "drugs that its largest maker (company) makes",
+        missing=_NO_HOLDER,
+        unit="count",
     ),
     Feature(
         "firm_drugs_median",
         "DOUBLE",
-        "drugs made by its makers (companies), median",
+        "drugs that its makers (companies) make, median of the makers",
         missing=_NO_HOLDER,
+        unit="count",
     ),
     Feature(
         "firm_injections_max",
         "BIGINT",
-        "injections made by its largest maker of injections (company)",
+        "injections that its largest maker of injections (company) makes",
         missing=_NO_HOLDER,
+        unit="count",
     ),
 )
 
@@ -205,6 +252,13 @@ def evidence(view: AsOf) -> str:
     products = view.known("drug_products")
     approvals = view.known("drug_approvals", "f.approval_date >= d.as_of - INTERVAL 24 MONTH")
     return f"""
+    WITH named AS (
+        SELECT as_of, drug_id, application_no, product_no, holder, trade_name, strength
+        FROM {products}
+        QUALIFY row_number() OVER (
+            PARTITION BY as_of, drug_id, application_no, product_no
+            ORDER BY known_from DESC, source, source_row) = 1
+    )
     SELECT drug_id, as_of, event_date, known_from,
            concat_ws(' ', application_type, application_no || ',', holder || ',', trade_name,
                      strength || ':', CASE WHEN withdrawn THEN 'no longer in the list'
@@ -212,10 +266,12 @@ def evidence(view: AsOf) -> str:
            source, source_file, source_row
     FROM {products}
     UNION ALL
-    SELECT drug_id, as_of, approval_date, known_from,
-           concat_ws(' ', application_type, application_no, 'approved'),
-           source, source_file, source_row
-    FROM {approvals}
+    SELECT a.drug_id, a.as_of, a.approval_date, a.known_from,
+           concat_ws(' ', a.application_type, a.application_no || coalesce(' of ' || p.holder, ''),
+                     'approved' || coalesce(': ' || concat_ws(' ', p.trade_name, p.strength), '')),
+           a.source, a.source_file, a.source_row
+    FROM {approvals} AS a
+    LEFT JOIN named AS p USING (as_of, drug_id, application_no, product_no)
     """
 
 
@@ -226,4 +282,5 @@ GROUP = Group(
     query=query,
     defaults={},
     evidence=evidence,
+    source="Orange Book and Drugs@FDA",
 )

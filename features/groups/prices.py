@@ -14,7 +14,10 @@ from shortcast.features.asof import AsOf
 from shortcast.features.groups.contract import Feature, Group
 from shortcast.features.groups.reach import reached
 
-_NOT_SURVEYED = "see price_missing_reason"
+_SURVEY = "NADAC survey of retail pharmacies (CMS)"
+_SOURCE_B = "Medicare Part B spending (CMS)"
+_SOURCE_D = "Medicare Part D spending (CMS)"
+_NOT_SURVEYED = "no price of it in the NADAC survey of the last 3 months"
 _NO_BEFORE = f"{_NOT_SURVEYED}, or none of its products was surveyed so long before"
 _PART_D = "no price of its ingredients in a Medicare Part D release known by then"
 _PART_B = (
@@ -31,88 +34,112 @@ FEATURES = (
     Feature(
         "price_missing_reason",
         "VARCHAR",
-        "whether a retail price is known (known, source not yet available, source silent, not "
-        "covered by the survey)",
+        "price in the retail survey (NADAC)",
+        source=_SURVEY,
     ),
     Feature(
         "log_price_median_usd",
         "DOUBLE",
-        "retail price per unit, median of its products (logarithm of US dollars)",
+        "what pharmacies pay for it (NADAC), median of its products",
         missing=_NOT_SURVEYED,
+        unit="log_usd_per_unit",
+        source=_SURVEY,
     ),
     Feature(
         "log_price_min_usd",
         "DOUBLE",
-        "retail price per unit of its cheapest product (logarithm of US dollars)",
+        "what pharmacies pay for its cheapest product (NADAC)",
         missing=_NOT_SURVEYED,
+        unit="log_usd_per_unit",
+        source=_SURVEY,
     ),
     Feature(
         "log_price_change_6m",
         "DOUBLE",
-        "change of its retail price in 6 months (difference of logarithms)",
+        "change in 6 months of what pharmacies pay for it (NADAC)",
         missing=_NO_BEFORE,
+        unit="log_ratio",
+        source=_SURVEY,
     ),
     Feature(
         "log_price_change_12m",
         "DOUBLE",
-        "change of its retail price in 12 months (difference of logarithms)",
+        "change in 12 months of what pharmacies pay for it (NADAC)",
         missing=_NO_BEFORE,
+        unit="log_ratio",
+        source=_SURVEY,
     ),
     Feature(
         "price_rank_form_group_share",
         "DOUBLE",
-        "share of the other surveyed drugs of its form group with a lower retail price",
+        "share of the other surveyed drugs of its form group with a lower price (NADAC)",
         missing=f"{_NOT_SURVEYED}, or fewer than {MIN_PEERS} surveyed drugs to compare with",
+        unit="share",
+        source=_SURVEY,
     ),
     Feature(
         "price_rank_class_share",
         "DOUBLE",
         "share of the other surveyed drugs of its pharmacologic class and form group with a "
-        "lower retail price",
+        "lower price (NADAC)",
         missing=f"{_NOT_SURVEYED}, or fewer than {MIN_PEERS} surveyed drugs to compare with",
+        unit="share",
+        source=_SURVEY,
     ),
     Feature(
         "partb_log_price_usd",
         "DOUBLE",
-        "Medicare Part B price per billing unit of its ingredients (logarithm of US dollars)",
+        "what Medicare Part B paid for its ingredients, newest year known",
         missing=_PART_B,
+        unit="log_usd_per_billing_unit",
+        source=_SOURCE_B,
     ),
     Feature(
         "partb_below_5_usd",
         "BOOLEAN",
-        "an injection with a Medicare Part B price below 5 US dollars per billing unit",
+        "an injection for which Medicare Part B paid less than $5 per billing unit",
         missing=_PART_B,
+        source=_SOURCE_B,
     ),
     Feature(
         "partb_log_spending_usd",
         "DOUBLE",
-        "Medicare Part B spending on injections of its ingredients in a year (logarithm of US "
-        "dollars)",
+        "Medicare Part B spending on injections of its ingredients, newest year known",
         missing=_PART_B,
+        unit="log_usd_per_year",
+        source=_SOURCE_B,
     ),
     Feature(
         "partd_log_price_usd",
         "DOUBLE",
-        "Medicare Part D price per unit of its ingredients (logarithm of US dollars)",
+        "what Medicare Part D paid for its ingredients, newest year known",
         missing=_PART_D,
+        unit="log_usd_per_unit",
+        source=_SOURCE_D,
     ),
     Feature(
         "partd_log_price_change_1y",
         "DOUBLE",
-        "change of the Medicare Part D price on the year before (difference of logarithms)",
+        "change on the year before of what Medicare Part D paid for its ingredients",
         missing=f"{_PART_D}, or none for the year before",
+        unit="log_ratio",
+        source=_SOURCE_D,
     ),
     Feature(
         "partd_log_spending_usd",
         "DOUBLE",
-        "Medicare Part D spending on its ingredients in a year (logarithm of US dollars)",
+        "Medicare Part D spending on its ingredients, newest year known",
         missing=_PART_D,
+        unit="log_usd_per_year",
+        source=_SOURCE_D,
     ),
     Feature(
         "partd_makers",
         "BIGINT",
-        "companies whose products of its ingredients Medicare Part D paid for in a year",
+        "companies whose products of its ingredients Medicare Part D paid for, newest year known",
         missing=_PART_D,
+        unit="count",
+        source=_SOURCE_D,
     ),
 )
 
@@ -263,8 +290,8 @@ def evidence(view: AsOf) -> str:
     parts = "\nUNION ALL\n".join(
         f"""
         SELECT d.drug_id, f.as_of, f.event_date, f.known_from,
-               concat('Medicare Part {part} paid ', round(f.price_usd_per_unit, 4),
-                      ' US dollars per unit of ', f.ingredient_key, ' in ', f.year) AS summary,
+               concat('Medicare Part {part} paid $', round(f.price_usd_per_unit, 4),
+                      ' per {unit} of ', f.ingredient_key, ' in ', f.year) AS summary,
                f.source, f.source_file, f.source_row
         FROM {view.known(table, "f.price_usd_per_unit > 0")} AS f
         JOIN drugs AS d USING (ingredient_key)
@@ -272,15 +299,15 @@ def evidence(view: AsOf) -> str:
         QUALIFY dense_rank() OVER (
             PARTITION BY f.as_of, f.ingredient_key ORDER BY f.year DESC) <= 2
         """
-        for part, table, which in (
-            ("B", "ingredient_partb_prices", "d.form_group = 'injection'"),
-            ("D", "ingredient_partd_prices", "TRUE"),
+        for part, unit, table, which in (
+            ("B", "billing unit", "ingredient_partb_prices", "d.form_group = 'injection'"),
+            ("D", "unit", "ingredient_partd_prices", "TRUE"),
         )
     )
     return f"""
     SELECT drug_id, as_of, event_date, known_from,
-           concat('Retail survey of ', event_date, ': median price per unit ',
-                  round(price_median_usd, 4), ' US dollars (', products, ' products)',
+           concat('Retail survey of ', event_date, ': median price $',
+                  round(price_median_usd, 4), ' per unit (', products, ' products)',
                   ', against 12 months before: '
                       || CAST(round(100 * (exp(log_change_12m) - 1)) AS BIGINT) || ' %') AS summary,
            source, source_file, source_row
@@ -299,4 +326,5 @@ GROUP = Group(
     query=query,
     defaults={},
     evidence=evidence,
+    source="NADAC survey of retail pharmacies and Medicare Part B and Part D spending (CMS)",
 )

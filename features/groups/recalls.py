@@ -9,7 +9,7 @@ at the median 55 days later.
 from __future__ import annotations
 
 from shortcast.features.asof import AsOf
-from shortcast.features.groups.contract import Feature, Group
+from shortcast.features.groups.contract import Feature, Group, shortened
 from shortcast.features.groups.firms import drug_firms
 from shortcast.features.groups.reach import reached
 
@@ -35,24 +35,28 @@ FEATURES = (
         "BIGINT",
         "recalls of this drug begun in the last 12 months",
         missing=_NOT_REACHED,
+        unit="count",
     ),
     Feature(
         "recalls_36m",
         "BIGINT",
         "recalls of this drug begun in the last 36 months",
         missing=_NOT_REACHED,
+        unit="count",
     ),
     Feature(
         "recalls_class1_36m",
         "BIGINT",
         "Class I recalls of this drug begun in the last 36 months",
         missing=_NOT_REACHED,
+        unit="count",
     ),
     Feature(
         "recalls_class2_36m",
         "BIGINT",
         "Class II recalls of this drug begun in the last 36 months",
         missing=_NOT_REACHED,
+        unit="count",
     ),
     *(
         Feature(
@@ -60,50 +64,58 @@ FEATURES = (
             "BIGINT",
             f"recalls of this drug for {words} begun in the last 36 months",
             missing=_NOT_REACHED,
+            unit="count",
         )
         for reason, words in REASONS.items()
     ),
     Feature(
         "months_since_recall",
         "DOUBLE",
-        "months since the last recall of this drug began",
+        "time since the last recall of this drug began",
         missing=f"{_NEVER}, or {_NOT_REACHED}",
+        unit="months",
     ),
     Feature(
         "ingredient_recalls_12m",
         "BIGINT",
         "other recalls of the same ingredient begun in the last 12 months",
         missing=_NOT_REACHED,
+        unit="count",
     ),
     Feature(
         "ingredient_recalls_36m",
         "BIGINT",
         "other recalls of the same ingredient begun in the last 36 months",
         missing=_NOT_REACHED,
+        unit="count",
     ),
     Feature(
         "firm_recalls_12m",
         "BIGINT",
         "recalls of other products by its makers (companies) begun in the last 12 months",
         missing=f"{_NO_MAKER}, or {_NOT_REACHED}",
+        unit="count",
     ),
     Feature(
         "firm_recalls_36m",
         "BIGINT",
         "recalls of other products by its makers (companies) begun in the last 36 months",
         missing=f"{_NO_MAKER}, or {_NOT_REACHED}",
+        unit="count",
     ),
     Feature(
         "firm_recalls_class1_36m",
         "BIGINT",
         "Class I recalls of other products by its makers (companies) begun in the last 36 months",
         missing=f"{_NO_MAKER}, or {_NOT_REACHED}",
+        unit="count",
     ),
     Feature(
         "firm_recalls_class2_36m",
         "BIGINT",
         "Class II recalls of other products by its makers (companies) begun in the last 36 months",
         missing=f"{_NO_MAKER}, or {_NOT_REACHED}",
+        unit="count",
     ),
     *(
         Feature(
@@ -112,15 +124,17 @@ FEATURES = (
             f"recalls of other products by its makers (companies) for {words} begun in the "
             "last 36 months",
             missing=f"{_NO_MAKER}, or {_NOT_REACHED}",
+            unit="count",
         )
         for reason, words in REASONS.items()
     ),
     Feature(
         "firm_recall_share_12m",
         "DOUBLE",
-        "share of its products held by companies that began a recall of any product in the "
-        "last 12 months",
+        "share of its approved products held by companies that began a recall of any product in "
+        "the last 12 months",
         missing=f"{_NO_MAKER}, or {_NOT_REACHED}",
+        unit="share",
     ),
     Feature(
         "firm_labeler_recalls_12m",
@@ -128,6 +142,7 @@ FEATURES = (
         "recalls of other products by its labelers that are not its makers (companies) "
         "begun in the last 12 months",
         missing=f"{_NO_LABELER}, or {_NOT_REACHED}",
+        unit="count",
     ),
 )
 
@@ -282,8 +297,9 @@ def evidence(view: AsOf) -> str:
     firm = view.known("firm_recalls", "f.event_date >= d.as_of - INTERVAL 12 MONTH")
     told = (
         "concat_ws(', ', '{what} ' || recall_number, classification, 'begun ' || event_date, "
-        "recalling_firm, left(reason_for_recall, 120)) AS summary"
+        f"recalling_firm, {shortened('reason_for_recall', 160)}{{more}}) AS summary"
     )
+    product = f", 'product: ' || {shortened('product_description', 100)}"
     return f"""
     WITH own AS (
         SELECT * FROM {own}
@@ -304,12 +320,12 @@ def evidence(view: AsOf) -> str:
             PARTITION BY as_of, drug_id
             ORDER BY known_from DESC, event_date DESC, recall_number) <= {FIRM_EVENTS}
     )
-    SELECT drug_id, as_of, event_date, known_from, {told.format(what="Recall")},
+    SELECT drug_id, as_of, event_date, known_from, {told.format(what="Recall", more=product)},
            source, source_file, source_row
     FROM own
     UNION ALL
     SELECT drug_id, as_of, event_date, known_from,
-           {told.format(what="Recall of another product by a maker:")},
+           {told.format(what="Recall of another product by a maker:", more="")},
            source, source_file, source_row
     FROM newest
     """
@@ -322,4 +338,5 @@ GROUP = Group(
     query=query,
     defaults={},
     evidence=evidence,
+    source="FDA recall reports (openFDA)",
 )

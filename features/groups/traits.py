@@ -9,6 +9,7 @@ from __future__ import annotations
 from shortcast.features.asof import AsOf
 from shortcast.features.groups.contract import Feature, Group
 
+_APPROVED = "Orange Book and Drugs@FDA"
 _NO_LISTING = "no listing in the NDC directory is known for this drug"
 _NO_APPROVAL = "no approval date is known for this drug"
 _NO_MARKETED = "no marketed application is known for this drug"
@@ -18,15 +19,33 @@ _NO_MARKETED = "no marketed application is known for this drug"
 STERILE_FORMS = ("injection", "ophthalmic", "inhalation")
 
 FEATURES = (
-    Feature("form_group", "VARCHAR", "form group"),
-    Feature("is_injection", "BOOLEAN", "is an injection"),
-    Feature("is_sterile_form", "BOOLEAN", "its form is usually made sterile"),
-    Feature("ingredients_count", "BIGINT", "active ingredients"),
+    Feature(
+        "form_group",
+        "VARCHAR",
+        "form group",
+    ),
+    Feature(
+        "is_injection",
+        "BOOLEAN",
+        "an injection",
+    ),
+    Feature(
+        "is_sterile_form",
+        "BOOLEAN",
+        "its form is usually made sterile",
+    ),
+    Feature(
+        "ingredients_count",
+        "BIGINT",
+        "active ingredients",
+        unit="count",
+    ),
     Feature(
         "controlled_schedule",
         "BIGINT",
-        "schedule of controlled substances (2 to 5; 0: not controlled)",
+        "schedule of controlled substances",
         missing=_NO_LISTING,
+        unit="schedule",
     ),
     Feature(
         "is_unapproved",
@@ -43,21 +62,39 @@ FEATURES = (
     Feature(
         "is_brand_only",
         "BOOLEAN",
-        "only new drug applications or biologics licences, no generic",
+        "sold under new drug applications or biologics licences only, without a generic",
         missing=_NO_MARKETED,
+        source=_APPROVED,
     ),
-    Feature("routes_count", "BIGINT", "routes of administration", missing=_NO_LISTING),
+    Feature(
+        "routes_count",
+        "BIGINT",
+        "routes of administration",
+        missing=_NO_LISTING,
+        unit="count",
+    ),
     Feature(
         "class_drugs_count",
         "BIGINT",
         "drugs in its largest pharmacologic class",
         missing="no listing in the NDC directory states an established pharmacologic class",
+        unit="count",
     ),
     Feature(
-        "oldest_approval_years", "DOUBLE", "years since its first approval", missing=_NO_APPROVAL
+        "oldest_approval_years",
+        "DOUBLE",
+        "time since its first approval",
+        missing=_NO_APPROVAL,
+        unit="years",
+        source=_APPROVED,
     ),
     Feature(
-        "newest_approval_years", "DOUBLE", "years since its newest approval", missing=_NO_APPROVAL
+        "newest_approval_years",
+        "DOUBLE",
+        "time since its newest approval",
+        missing=_NO_APPROVAL,
+        unit="years",
+        source=_APPROVED,
     ),
 )
 
@@ -193,4 +230,5 @@ GROUP = Group(
     query=query,
     defaults={},
     evidence=evidence,
+    source="NDC directory",
 )

@@ -104,7 +104,9 @@ def test_notices_count_companies_for_two_years(
     assert [rows[t, drug]["discontinuations_24m"] for t in dates] == [1, 2, 1]
     assert rows[dates[0], drug]["discontinued_presentations_24m"] == 2
     told = [r["summary"] for r in world.evidence("discontinuations", dates[0])]
-    assert set(told) == {"dastol--injection (Arden Inc.) to be discontinued"}
+    assert set(told) == {
+        f"dastol--injection (Arden Inc.) to be discontinued: {what}" for what in ("vial", "bag")
+    }
 
 
 def test_a_notice_is_missing_not_zero_before_the_records_hold_any(

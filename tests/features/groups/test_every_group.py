@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from shortcast.features import groups
+from shortcast.features import groups, panel
 from shortcast.features.asof import AsOf, first_of_months
+from shortcast.features.groups import Feature
 
 T = date(2019, 6, 1)
 BEFORE = first_of_months("2019-03", "2019-06")
@@ -61,6 +62,24 @@ def test_evidence_was_public(name: str, random_world: Callable[[int], Any]) -> N
     assert {"drug_id", "as_of", "event_date", "source_file", "source_row"} <= rows[0].keys()
 
 
+@pytest.mark.parametrize("name", [n for n, g in groups.registry().items() if g.evidence])
+def test_no_two_rows_of_evidence_look_alike(
+    name: str, random_world: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = random_world(0)
+    view = AsOf(world.connection, [T])
+    panel.prepare(view)
+    chosen = {name: groups.registry()[name]}
+    monkeypatch.setattr(groups, "registry", lambda: chosen)
+    rows = [
+        (drug, row["event_date"], row["summary"])
+        for (drug,) in world.connection.execute("SELECT drug_id FROM drugs").fetchall()
+        for row in panel.evidence(world.connection, drug, T, view=view, limit=100)
+    ]
+    assert rows
+    assert len(rows) == len(set(rows))
+
+
 class _Told:
     """Stands for a view; notes what it is asked for."""
 
@@ -97,6 +116,21 @@ def test_facts_come_only_through_the_view(name: str) -> None:
     made |= set(re.findall(r"create or replace temp(?:orary)? table (\w+)", sql))
     read = set(re.findall(r"\b(?:from|join)\s+(\w+)", sql))
     assert read - made - {"unnest", "range", "known"} <= SHARED
+
+
+@pytest.mark.parametrize("feature", groups.features().values(), ids=groups.features())
+def test_every_number_has_a_unit_and_its_label_leaves_it_to_the_value(feature: Feature) -> None:
+    assert bool(feature.unit) is (feature.type in ("DOUBLE", "BIGINT"))
+    assert not re.search(r"logarithm|US dollars|\w_\w|^(months|years) since", feature.label)
+
+
+@pytest.mark.parametrize("name", groups.registry())
+def test_every_group_names_its_public_source_and_no_cause(name: str) -> None:
+    group = groups.registry()[name]
+    assert group.source
+    said = " ".join(f"{f.label} {f.missing}" for f in group.features)
+    assert not re.search(r"\b(cause|because|due to|leads to|results in)", said)
+    assert not re.search(r"\w_\w", said), "names of columns are not for readers"
 
 
 def test_no_two_groups_share_a_feature() -> None:

@@ -228,7 +228,7 @@ def test_evidence_names_the_listing_of_each_form(make_world: Callable[..., Any])
         }
     )
     told = {(r["drug_id"], r["summary"]) for r in world.evidence("history", date(2018, 6, 1))}
-    listed = f"{drug} (Arden Inc.) put on the shortage list"
+    listed = f"{drug} (Arden Inc.) put on the shortage list: vial"
     assert told == {(drug, listed), ("abelum--oral-solid", listed)}
     later = {r["summary"] for r in world.evidence("history", date(2019, 1, 1))}
-    assert later == {listed, f"{drug} (Arden Inc.) shortage resolved"}
+    assert later == {listed, f"{drug} (Arden Inc.) shortage resolved: vial"}

@@ -285,7 +285,7 @@ def test_part_b_prices_are_of_injections(make_world: Callable[..., Any]) -> None
     assert rows[early, "abel--injection"]["partb_below_5_usd"] is None
     said = {(r["drug_id"], r["summary"]) for r in world.evidence("prices", t)}
     assert said == {
-        ("abel--injection", "Medicare Part B paid 2.5 US dollars per unit of abel in 2015")
+        ("abel--injection", "Medicare Part B paid $2.5 per billing unit of abel in 2015")
     }
 
 
@@ -309,9 +309,9 @@ def test_evidence_shows_the_newest_price_and_its_change(make_world: Callable[...
     march, may = date(2021, 3, 1), date(2021, 5, 1)
     (newest,) = world.evidence("prices", march)
     assert newest["summary"] == (
-        "Retail survey of 2021-02-03: median price per unit 0.25 US dollars (4 products), "
+        "Retail survey of 2021-02-03: median price $0.25 per unit (4 products), "
         "against 12 months before: -50 %"
     )
     assert [r["summary"] for r in world.evidence("prices", may)] == [
-        "Retail survey of 2021-04-07: median price per unit 0.25 US dollars (4 products)"
+        "Retail survey of 2021-04-07: median price $0.25 per unit (4 products)"
     ]
