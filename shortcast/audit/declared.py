@@ -669,7 +669,6 @@ DECLARED: Mapping[str, Declared] = {
                 later=(
                     "value",
                     "quantity",
-                    "pricepiece",
                     "priceperpiece",
                     "basenoshortageestimate",
                 ),
