@@ -37,6 +37,7 @@ import numpy as np
 import pandas as pd
 
 from shortcast.errors import ShortcastError
+from shortcast.features import groups
 from shortcast.monitoring.findings import Finding, Severity
 
 #: Raised whenever a reference of an earlier layout could no longer be read.
@@ -367,12 +368,14 @@ def _chi_square(freedom: int) -> float:
 
 def _finding(drift: Drift) -> Finding | None:
     what = "Feature" if drift.kind == "feature" else "Column"
+    declared = groups.features().get(drift.column)
+    column = f"{drift.column} ({declared.label})" if declared else drift.column
     if drift.psi is None:
         return Finding(
             drift.kind,
             drift.column,
             "alarm",
-            f"{what} {drift.column} was there in the training window and is absent now.",
+            f"{what} {column} was there in the training window and is absent now.",
         )
     change = drift.missing_now - drift.missing_then
     if abs(change) > drift.missing_bound:
@@ -381,7 +384,7 @@ def _finding(drift: Drift) -> Finding | None:
             drift.kind,
             drift.column,
             severity,
-            f"{what} {drift.column} is missing for {drift.missing_now:.0%} of drugs; in the "
+            f"{what} {column} is missing for {drift.missing_now:.0%} of drugs; in the "
             f"last year of the training window it was {drift.missing_then:.0%}.",
             value=change,
             threshold=drift.missing_bound,
@@ -391,7 +394,7 @@ def _finding(drift: Drift) -> Finding | None:
             drift.kind,
             drift.column,
             "alarm" if drift.psi > drift.psi_bound + PSI_ALARM - PSI_WARNING else "warning",
-            f"{what} {drift.column} has moved away from the training window (PSI "
+            f"{what} {column} has moved away from the training window (PSI "
             f"{drift.psi:.2f}, bound {drift.psi_bound:.2f}; {drift.moved}).",
             value=drift.psi,
             threshold=drift.psi_bound,

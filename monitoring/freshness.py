@@ -201,12 +201,13 @@ def _finding(state: Freshness) -> Finding | None:
         )
     if state.state != "fresh":
         bound = LATE_AFTER if state.state == "late" else STALE_AFTER
+        rhythm = "day" if state.cadence_days == 1 else f"{state.cadence_days} days"
         return Finding(
             "source",
             state.source,
             "warning" if state.state == "late" else "alarm",
-            f"{state.title}: the last snapshot is of {state.last_as_of}, {state.age_days} days "
-            f"old; it is published every {state.cadence_days} days.",
+            f"{state.title}: the last snapshot is of {state.last_as_of}, {state.age_days:,} days "
+            f"old; it is published every {rhythm}.",
             value=state.age_days,
             threshold=bound * state.cadence_days,
         )

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shortcast import __version__
 from shortcast.monitoring.forecast_log import ForecastRun
+from shortcast.serving.fields import ModelVersion
 from shortcast.serving.words import DISCLAIMER, SHORT_DISCLAIMER
 
 #: Rows of one JSON answer, and of one CSV file.
@@ -27,8 +28,8 @@ Data = Literal["real", "simulated"]
 class ModelName(BaseModel):
     """Which model scored."""
 
-    name: str
-    version: str
+    name: Annotated[str, Field(description="What the model is", examples=["lightgbm"])]
+    version: ModelVersion
 
 
 class Envelope(BaseModel):
@@ -44,15 +45,17 @@ class Envelope(BaseModel):
     ]
     made_at: Annotated[datetime | None, Field(description="When the run was written (UTC)")] = None
     model: Annotated[ModelName | None, Field(description="The model that scored")]
-    disclaimer: str = DISCLAIMER
+    disclaimer: Annotated[str, Field(description="What a score is, and what it is not")] = (
+        DISCLAIMER
+    )
 
 
 class Page(Envelope):
     """An answer that lists something."""
 
     total: Annotated[int, Field(description="Rows that match, on all pages")]
-    limit: int
-    offset: int
+    limit: Annotated[int, Field(description="Rows a page", examples=[50])]
+    offset: Annotated[int, Field(description="Rows passed over", examples=[0])]
 
 
 class Paging(BaseModel):
@@ -60,8 +63,10 @@ class Paging(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=MAX_ROWS, description="Rows a page")] = 50
-    offset: Annotated[int, Field(ge=0, le=10_000_000, description="Rows to pass over")] = 0
+    limit: Annotated[int, Field(ge=1, le=MAX_ROWS, description="Rows a page", examples=[50])] = 50
+    offset: Annotated[
+        int, Field(ge=0, le=10_000_000, description="Rows to pass over", examples=[0])
+    ] = 0
 
 
 def about(run: ForecastRun) -> dict[str, Any]:

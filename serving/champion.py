@@ -51,7 +51,9 @@ class Champion:
                 self._bundle = None
                 try:
                     self._bundle = Bundle.load(self._folder)
-                except (ShortcastError, OSError, ValueError, KeyError) as error:
+                except ShortcastError as error:
+                    raise ChampionError(str(error)) from error
+                except (OSError, ValueError, KeyError, TypeError) as error:
                     raise ChampionError(
                         f"The exported champion cannot be read ({error}); run "
                         "'shortcast promote' to export it again."

@@ -29,11 +29,21 @@ class SourceRow(BaseModel):
 
     event_date: Annotated[date | None, Field(description="When it happened")]
     known_from: Annotated[date | None, Field(description="From when it was publicly known")]
-    summary: str
-    source: str
-    source_title: str
-    publisher: str
-    source_file: str
+    summary: Annotated[
+        str,
+        Field(
+            description="What the row says",
+            examples=["ANDA 074656, Pharmachemie BV, cisplatin 1 mg/mL: prescription"],
+        ),
+    ]
+    source: Annotated[
+        str, Field(description="Name of the source, as in /v1/sources", examples=["orange_book"])
+    ]
+    source_title: Annotated[str, Field(description="What the source is called")]
+    publisher: Annotated[str, Field(description="Who publishes it")]
+    source_file: Annotated[
+        str, Field(description="File that the row stands in", examples=["EOBZIP.zip"])
+    ]
     source_row: Annotated[int | None, Field(description="Record number in that file, from 1")]
 
 

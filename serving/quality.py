@@ -3,53 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Annotated, Any
 
+from pydantic import BaseModel, Field
+
+from shortcast.serving.fields import HorizonMonths
 from shortcast.serving.words import day
 from shortcast.training.bundle import Bundle
 
 #: The simplest forecast that a model has to beat.
 YARDSTICK = "past_listings"
 
+Interval = Annotated[
+    tuple[float, float] | None,
+    Field(description="Middle 95 % of a bootstrap by drug; null where none was worked out"),
+]
 
-@dataclass(frozen=True)
-class Quality:
-    """Figures of one horizon, from a walk-forward backtest.
 
-    Attributes
-    ----------
-    horizon_months : int
-        The horizon.
-    span : str
-        As-of dates that were forecast, in words.
-    prevalence : float or None
-        Share of drug-months followed by an onset.
-    positives, rows : int or None
-        The counts behind it.
-    roc_auc, ap_over_prevalence, precision_at_50, calibration_slope : float or None
-        Of the champion; the average precision as a multiple of the prevalence.
-    precision_at_50_interval : tuple of float or None
-        Middle 95 % of a bootstrap by drug.
-    yardstick_precision_at_50 : float or None
-        Of a mere count of past listings.
-    events, caught : int or None
-        Onsets, and those that stood among the monthly first 50 before they came.
-    """
+class Quality(BaseModel):
+    """Figures of one horizon, from the walk-forward backtest of the champion."""
 
-    horizon_months: int
-    span: str
-    prevalence: float | None
-    positives: int | None
-    rows: int | None
-    roc_auc: float | None
-    ap_over_prevalence: float | None
-    precision_at_50: float | None
-    precision_at_50_interval: tuple[float, float] | None
-    calibration_slope: float | None
-    yardstick_precision_at_50: float | None
-    events: int | None
-    caught: int | None
+    horizon_months: HorizonMonths
+    as_of_first: Annotated[date | None, Field(description="First day that was forecast")]
+    as_of_last: Annotated[date | None, Field(description="Last day that was forecast")]
+    rows: Annotated[int | None, Field(description="Drug-months that were forecast")]
+    positives: Annotated[
+        int | None, Field(description="Those followed by a new shortage within the horizon")
+    ]
+    prevalence: Annotated[
+        float | None, Field(description="Their share, 0 to 1; what chance would reach")
+    ]
+    precision_at_50: Annotated[
+        float | None,
+        Field(
+            description="Share, 0 to 1, of the 50 drugs ranked first each month that went into a "
+            "new shortage within the horizon"
+        ),
+    ]
+    precision_at_50_interval: Interval
+    yardstick_precision_at_50: Annotated[
+        float | None,
+        Field(description="The same where the 50 are picked by a mere count of past listings"),
+    ]
+    yardstick_precision_at_50_interval: Interval
+    events: Annotated[int | None, Field(description="New shortages of drugs that were ranked")]
+    caught: Annotated[
+        int | None,
+        Field(description="Those that stood among the first 50 within the horizon before them"),
+    ]
+    caught_share: Annotated[float | None, Field(description="Their share, 0 to 1")]
+    caught_share_interval: Interval
+    roc_auc: Annotated[
+        float | None,
+        Field(
+            description="Probability that a drug that goes short is ranked above one that does "
+            "not: 0.5 is chance, 1 is perfect"
+        ),
+    ]
+    roc_auc_interval: Interval
+    ap_over_prevalence: Annotated[
+        float | None,
+        Field(description="Average precision as a multiple of the prevalence: 1 is chance"),
+    ]
+    ap_over_prevalence_interval: Interval
+    calibration_slope: Annotated[
+        float | None,
+        Field(
+            description="Of outcomes on the log-odds of the scores: 1 is right, below 1 the "
+            "scores are too far apart"
+        ),
+    ]
+    calibration_slope_interval: Interval
+
+    @property
+    def span(self) -> str:
+        """As-of dates that were forecast, in words."""
+        return f"{day(self.as_of_first)} to {day(self.as_of_last)}"
 
 
 def of_horizon(bundle: Bundle, horizon: int) -> Quality | None:
@@ -68,22 +98,29 @@ def of_horizon(bundle: Bundle, horizon: int) -> Quality | None:
         return None
     models = entry.get("models", {})
     own: Mapping[str, Any] = models.get(bundle.name, {})
+    yardstick: Mapping[str, Any] = models.get(YARDSTICK, {})
     events: Mapping[str, Any] = own.get("events_at_50", {})
-    low, high = own.get("precision_at_50_interval") or (None, None)
     return Quality(
         horizon_months=horizon,
-        span=f"{day(entry.get('as_of_first'))} to {day(entry.get('as_of_last'))}",
-        prevalence=entry.get("prevalence"),
-        positives=entry.get("positives"),
+        as_of_first=entry.get("as_of_first"),
+        as_of_last=entry.get("as_of_last"),
         rows=entry.get("rows"),
-        roc_auc=own.get("roc_auc"),
-        ap_over_prevalence=own.get("ap_over_prevalence"),
+        positives=entry.get("positives"),
+        prevalence=entry.get("prevalence"),
         precision_at_50=own.get("precision_at_50"),
-        precision_at_50_interval=None if low is None or high is None else (low, high),
-        calibration_slope=own.get("calibration_slope"),
-        yardstick_precision_at_50=models.get(YARDSTICK, {}).get("precision_at_50"),
+        precision_at_50_interval=_interval(own, "precision_at_50"),
+        yardstick_precision_at_50=yardstick.get("precision_at_50"),
+        yardstick_precision_at_50_interval=_interval(yardstick, "precision_at_50"),
         events=events.get("events"),
         caught=events.get("caught"),
+        caught_share=events.get("recall"),
+        caught_share_interval=_interval(events, "recall"),
+        roc_auc=own.get("roc_auc"),
+        roc_auc_interval=_interval(own, "roc_auc"),
+        ap_over_prevalence=own.get("ap_over_prevalence"),
+        ap_over_prevalence_interval=_interval(own, "ap_over_prevalence"),
+        calibration_slope=own.get("calibration_slope"),
+        calibration_slope_interval=_interval(own, "calibration_slope"),
     )
 
 
@@ -93,3 +130,9 @@ def of_all_horizons(bundle: Bundle | None) -> list[Quality]:
         return []
     found = (of_horizon(bundle, horizon) for horizon in bundle.horizons)
     return [quality for quality in found if quality is not None]
+
+
+def _interval(figures: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """Return the interval of a figure; a bound that could not be worked out leaves none."""
+    low, high = figures.get(f"{name}_interval") or (None, None)
+    return None if low is None or high is None else (low, high)

@@ -25,7 +25,7 @@ from shortcast.settings import Settings
 class BaseRate(BaseModel):
     """How often a new shortage comes about at all: what a score is to be held against."""
 
-    horizon_months: int
+    horizon_months: Annotated[int, Field(description="Months ahead", examples=[6])]
     share: Annotated[
         float | None, Field(description="Share of drugs with a new shortage in the horizon")
     ]

@@ -16,6 +16,9 @@ from shortcast.serving import words
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
+#: Characters of a value that a line must not break.
+_SHORT = 12
+
 #: Reasons that move the log-odds by less are named but not shown: odds times 1.05 say nothing.
 MOVES = 0.05
 
@@ -49,6 +52,14 @@ def _tie(text: str) -> str:
     return text.replace(" %", f"{_NO_BREAK}%")
 
 
+def _fact(text: str) -> str:
+    """Return 'label: value' with a short value kept whole and beside the label's last word."""
+    label, colon, value = text.rpartition(": ")
+    if not colon or len(value) > _SHORT:
+        return _tie(text)
+    return f"{label}:{_NO_BREAK}{value.replace(' ', _NO_BREAK)}"
+
+
 def _unbroken(say: Callable[..., str]) -> Callable[..., str]:
     """Return a function whose words stay on one line."""
     return lambda *args: say(*args).replace(" ", _NO_BREAK)
@@ -72,11 +83,16 @@ def _environment() -> jinja2.Environment:
         moving=_moving,
         code=_code,
         tie=_tie,
+        fact=_fact,
         odds=_unbroken(words.odds),
     )
     environment.globals.update(
         times=words.times,
         months=_unbroken(words.months),
+        percent=_unbroken(words.percent),
+        ratio=words.ratio,
+        tenths=words.tenths,
+        share=lambda value: "–" if value is None else f"{100 * value:.1f}{_NO_BREAK}%",
         disclaimer=words.DISCLAIMER,
         short_disclaimer=words.SHORT_DISCLAIMER,
         not_a_cause=words.NOT_A_CAUSE,

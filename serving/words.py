@@ -57,13 +57,23 @@ def percent(share: float | None) -> str:
         return "under 0.01 %"
     if 99 < value < 100:
         return "over 99 %"
-    if value in (0, 100) or value >= 10:
+    if value in (0, 100) or value >= 9.95:
         text = f"{value:.0f}"
-    elif value >= 1:
+    elif value >= 0.995:
         text = f"{value:.1f}"
     else:
         text = f"{value:.2f}"
     return f"{text} %"
+
+
+def ratio(value: float | None) -> str:
+    """Return a figure without a unit with two decimals, '0.81'; a dash where there is none."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def tenths(value: float | None) -> str:
+    """Return a multiple with one decimal, '5.1'; a dash where there is none."""
+    return "–" if value is None else f"{value:.1f}"
 
 
 def one_in(share: float | None) -> str:

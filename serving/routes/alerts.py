@@ -14,7 +14,9 @@ from shortcast.monitoring.forecast_log import ForecastDetail, ForecastRun
 from shortcast.serving.alert_rules import KINDS
 from shortcast.serving.alerts import Alert
 from shortcast.serving.answers import MAX_CSV_ROWS, CSVResponse, Page, Paging, about, as_csv
+from shortcast.serving.fields import DrugId, DrugName, FormGroupName, RunId
 from shortcast.serving.problems import responses
+from shortcast.serving.routes.parameters import OfDrug
 from shortcast.serving.service import Service, ServiceOf
 
 router = APIRouter(tags=["alerts"])
@@ -23,15 +25,20 @@ router = APIRouter(tags=["alerts"])
 class AlertItem(BaseModel):
     """An alert."""
 
-    id: int
-    drug_id: str
-    name: str
-    form_group: str
-    kind: Literal["top_50", "risk_rise", "discontinuation", "shortage"]
-    title: str
+    id: Annotated[int, Field(description="Number of the alert", examples=[7])]
+    drug_id: DrugId
+    name: DrugName
+    form_group: FormGroupName
+    kind: Annotated[
+        Literal["top_50", "risk_rise", "discontinuation", "shortage"],
+        Field(description="What happened"),
+    ]
+    title: Annotated[
+        str, Field(description="The same in words", examples=["Discontinuation notice"])
+    ]
     opened_on: Annotated[date, Field(description="As-of date of the run that opened it")]
     closed_on: Annotated[date | None, Field(description="Null while it stands")]
-    run_id: int
+    run_id: RunId
     score_6_months: Annotated[float | None, Field(description="When it opened")]
     rank_6_months: Annotated[int | None, Field(description="When it opened")]
     message: Annotated[str, Field(description="Why it opened")]
@@ -40,19 +47,26 @@ class AlertItem(BaseModel):
 class Alerts(Page):
     """Part of the alerts."""
 
-    items: list[AlertItem]
+    items: Annotated[list[AlertItem], Field(description="The newest first")]
 
 
 class AlertFilter(BaseModel, extra="forbid"):
     """Which alerts to list."""
 
     state: Annotated[
-        Literal["open", "closed", "all"], Field(description="Those that stand, by default")
+        Literal["open", "closed", "all"],
+        Field(description="Those that stand, by default", examples=["open"]),
     ] = "open"
-    kind: Literal["top_50", "risk_rise", "discontinuation", "shortage"] | None = None
-    drug_id: Annotated[str | None, Field(max_length=300)] = None
+    kind: Annotated[
+        Literal["top_50", "risk_rise", "discontinuation", "shortage"] | None,
+        Field(description="Only alerts of this kind", examples=["discontinuation"]),
+    ] = None
+    drug_id: OfDrug = None
     since: Annotated[
-        date | None, Field(description="Only what opened or closed on that day or later")
+        date | None,
+        Field(
+            description="Only what opened or closed on that day or later", examples=["2022-05-01"]
+        ),
     ] = None
 
 

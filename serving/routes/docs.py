@@ -56,6 +56,7 @@ def _operation(path: str, operation: dict[str, Any]) -> dict[str, Any]:
                 "type": _type(parameter["schema"]),
                 "default": parameter["schema"].get("default"),
                 "description": _description(parameter) or _description(parameter["schema"]),
+                "example": _example(parameter),
             }
             for parameter in operation.get("parameters", [])
         ],
@@ -83,6 +84,14 @@ def _description(schema: dict[str, Any]) -> str:
     """Return what a schema says of itself, or else what one of its alternatives says."""
     found = (part.get("description", "") for part in (schema, *schema.get("anyOf", ())))
     return next(filter(None, found), "")
+
+
+def _example(parameter: dict[str, Any]) -> str | None:
+    """Return the first example of a parameter as a query writes it; None where it has none."""
+    schema = parameter["schema"]
+    found = (part.get("examples") or () for part in (schema, *schema.get("anyOf", ())))
+    first = next((examples[0] for examples in found if examples), None)
+    return str(first).lower() if isinstance(first, bool) else None if first is None else str(first)
 
 
 def _type(schema: dict[str, Any]) -> str:

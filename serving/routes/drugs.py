@@ -23,8 +23,22 @@ from shortcast.serving.answers import (
     cite,
 )
 from shortcast.serving.evidence import SourceRow
+from shortcast.serving.fields import (
+    Citation,
+    DrugId,
+    DrugName,
+    FormGroupName,
+    GroupName,
+    GroupTitle,
+    HorizonMonths,
+    Rank,
+    RankAtSix,
+    Score,
+    ScoreAtSix,
+    Wording,
+)
 from shortcast.serving.problems import Problem, responses
-from shortcast.serving.routes.parameters import FormGroup, Search
+from shortcast.serving.routes.parameters import AsOf, FormGroup, Search
 from shortcast.serving.routes.rankings import Reason
 from shortcast.serving.service import BaseRate, Service, ServiceOf
 from shortcast.serving.words import NOT_A_CAUSE
@@ -35,72 +49,81 @@ router = APIRouter(tags=["drugs"])
 class DrugItem(BaseModel):
     """A drug in a list."""
 
-    drug_id: str
-    name: str
-    form_group: str
+    drug_id: DrugId
+    name: DrugName
+    form_group: FormGroupName
     in_shortage: Annotated[bool, Field(description="On the shortage list, as known then")]
-    score_6_months: Annotated[float | None, Field(description="Null for a drug in shortage")]
-    rank_6_months: int | None
+    score_6_months: ScoreAtSix
+    rank_6_months: RankAtSix
 
 
 class Drugs(Page):
     """Part of the drugs of a run."""
 
-    items: list[DrugItem]
+    items: Annotated[list[DrugItem], Field(description="By name")]
 
 
 class Horizon(BaseModel):
     """Risk of a new shortage within a horizon."""
 
-    horizon_months: int
-    score: Annotated[float, Field(description="Estimated probability of a new shortage")]
-    rank: Annotated[int, Field(description="1 is the highest risk")]
-    of: Annotated[int, Field(description="Drugs in the ranking")]
+    horizon_months: HorizonMonths
+    score: Score
+    rank: Rank
+    of: Annotated[int, Field(description="Drugs in the ranking", examples=[2704])]
     base_rate: BaseRate
 
 
 class ReasonWithRows(Reason):
     """A group of facts that moved the score, and the public rows they rest on."""
 
-    wording: str = NOT_A_CAUSE
-    evidence: Annotated[list[SourceRow], Field(description="Newest rows of the group")]
+    wording: Wording = NOT_A_CAUSE
+    known_before: Annotated[
+        date, Field(description="The facts are what was public before this day")
+    ]
+    evidence: Annotated[
+        list[SourceRow], Field(description="Newest public rows of the group, no two alike")
+    ]
 
 
 class Unmoved(BaseModel):
     """Public rows of a group that is no reason for the score."""
 
-    group: str
-    evidence: list[SourceRow]
+    group: GroupName
+    evidence: Annotated[list[SourceRow], Field(description="Newest public rows of the group")]
 
 
 class KnownGroup(BaseModel):
     """Whether a group of records was known for the drug, and if not, why."""
 
-    group: str
-    title: str
-    known: bool
-    why: str = ""
+    group: GroupName
+    title: GroupTitle
+    known: Annotated[bool, Field(description="Whether any of its facts was known")]
+    why: Annotated[str, Field(description="Why none was known; '' if one was")] = ""
 
 
 class Completeness(BaseModel):
     """How much of the records behind a score was known."""
 
     share: Annotated[float | None, Field(description="Share of the groups known, 0 to 1")]
-    groups: list[KnownGroup]
+    groups: Annotated[list[KnownGroup], Field(description="Every group of facts")]
 
 
 class Drug(Envelope):
     """All that a run says of one drug."""
 
-    drug_id: str
-    name: str
-    form_group: str
+    drug_id: DrugId
+    name: DrugName
+    form_group: FormGroupName
     in_shortage: Annotated[
         bool, Field(description="On the shortage list, as known at the as-of date; not scored then")
     ]
-    horizons: list[Horizon]
-    reasons_horizon_months: int = 6
-    reasons: list[ReasonWithRows]
+    horizons: Annotated[
+        list[Horizon], Field(description="At 3, 6 and 12 months; empty for a drug in shortage")
+    ]
+    reasons_horizon_months: Annotated[
+        int, Field(description="Horizon of the score that the reasons are of")
+    ] = 6
+    reasons: Annotated[list[ReasonWithRows], Field(description="Strongest first")]
     other_evidence: Annotated[
         list[Unmoved], Field(description="Rows of groups that are no reason for the score")
     ]
@@ -108,20 +131,19 @@ class Drug(Envelope):
         str, Field(description="Why the public rows are missing; '' if they are not")
     ]
     completeness: Completeness
-    wording: str = NOT_A_CAUSE
-    citation: str
+    wording: Wording = NOT_A_CAUSE
+    citation: Citation
 
 
 class DrugFilter(BaseModel, extra="forbid"):
     """Which drugs to list."""
 
-    as_of: Annotated[date | None, Field(description="As the run in force on that day has them")] = (
-        None
-    )
+    as_of: AsOf = None
     q: Search = ""
     form_group: FormGroup | None = None
     in_shortage: Annotated[
-        bool | None, Field(description="Only drugs that are, or are not, in shortage")
+        bool | None,
+        Field(description="Only drugs that are, or are not, in shortage", examples=[True]),
     ] = None
 
 
@@ -173,10 +195,15 @@ def read_drug(
     service: ServiceOf,
     request: Request,
     response: Response,
-    drug_id: Annotated[str, Path(max_length=300, examples=["cisplatin--injection"])],
-    as_of: Annotated[
-        date | None, Query(description="As the run in force on that day has it")
-    ] = None,
+    drug_id: Annotated[
+        str,
+        Path(
+            max_length=300,
+            description="The drug, as /v1/rankings and /v1/drugs name it",
+            examples=["cisplatin--injection"],
+        ),
+    ],
+    as_of: Annotated[AsOf, Query()] = None,
 ) -> Drug:
     """Return the three horizons, the reasons with their public rows, and what was not known."""
     run = service.run(as_of)
@@ -228,7 +255,11 @@ def find_drug(service: Service, run: ForecastRun, drug_id: str) -> Drug:
         )
     evidence = service.evidence.of(drug_id, run.as_of)
     reasons = [
-        ReasonWithRows(**reason, evidence=evidence.rows.get(reason["group"], []))
+        ReasonWithRows(
+            **reason,
+            known_before=run.as_of,
+            evidence=evidence.rows.get(reason["group"], []),
+        )
         for reason in found["reasons"]
     ]
     named = {reason.group for reason in reasons}

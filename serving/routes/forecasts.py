@@ -11,8 +11,18 @@ from pydantic import BaseModel, Field
 from shortcast.monitoring.scoreboard import ScoredRun, read_scoreboard
 from shortcast.serving import lookup
 from shortcast.serving.answers import MAX_CSV_ROWS, CSVResponse, Page, Paging, about, as_csv
+from shortcast.serving.fields import (
+    DrugId,
+    HorizonMonths,
+    ModelVersion,
+    Rank,
+    RunAsOf,
+    RunId,
+    RunMadeAt,
+    Score,
+)
 from shortcast.serving.problems import responses
-from shortcast.serving.routes.parameters import Horizon
+from shortcast.serving.routes.parameters import Horizon, OfDrug
 from shortcast.serving.service import Service, ServiceOf
 
 router = APIRouter(tags=["forecasts"])
@@ -21,9 +31,9 @@ router = APIRouter(tags=["forecasts"])
 class ForecastItem(BaseModel):
     """A forecast of one drug at one horizon, as it was given."""
 
-    run_id: int
-    as_of: date
-    made_at: datetime
+    run_id: RunId
+    as_of: RunAsOf
+    made_at: RunMadeAt
     made_later: Annotated[
         bool,
         Field(
@@ -31,22 +41,22 @@ class ForecastItem(BaseModel):
             "then, but nobody could have read it then"
         ),
     ]
-    model_name: str
-    model_version: str
-    drug_id: str
-    horizon_months: int
-    score: float
-    rank: int
+    model_name: Annotated[str, Field(description="The model that scored", examples=["lightgbm"])]
+    model_version: ModelVersion
+    drug_id: DrugId
+    horizon_months: HorizonMonths
+    score: Score
+    rank: Rank
 
 
 class Verdict(BaseModel):
     """How the forecasts of a run turned out at a horizon, once their outcomes were known."""
 
-    run_id: int
-    as_of: date
-    horizon_months: int
-    model_version: str
-    scored_at: datetime
+    run_id: RunId
+    as_of: RunAsOf
+    horizon_months: HorizonMonths
+    model_version: ModelVersion
+    scored_at: Annotated[datetime, Field(description="When it was held against the outcomes")]
     metrics: Annotated[
         dict[str, Any],
         Field(description="Onsets, expected onsets, precision at 25, 50 and 100, hits, misses"),
@@ -56,7 +66,7 @@ class Verdict(BaseModel):
 class Forecasts(Page):
     """Part of the forecast log."""
 
-    items: list[ForecastItem]
+    items: Annotated[list[ForecastItem], Field(description="The newest first")]
     scoreboard: Annotated[
         list[Verdict], Field(description="Of the runs of these rows whose outcomes are known")
     ]
@@ -65,12 +75,13 @@ class Forecasts(Page):
 class ForecastFilter(BaseModel, extra="forbid"):
     """Which forecasts to list."""
 
-    drug_id: Annotated[str | None, Field(max_length=300)] = None
+    drug_id: OfDrug = None
     month: Annotated[
         str | None,
         Field(
             pattern=r"^(19|20|21)\d{2}-(0[1-9]|1[0-2])$",
             description="Month of the as-of date, YYYY-MM",
+            examples=["2022-05"],
         ),
     ] = None
     horizon: Horizon | None = None

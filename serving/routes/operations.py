@@ -20,17 +20,22 @@ router = APIRouter(tags=["operations"])
 class Check(BaseModel):
     """One thing that the service needs."""
 
-    check: Literal["warehouse", "database", "champion", "forecast"]
-    ok: bool
+    check: Annotated[
+        Literal["warehouse", "database", "champion", "forecast"],
+        Field(description="What was checked"),
+    ]
+    ok: Annotated[bool, Field(description="Whether all is well")]
     detail: Annotated[str, Field(description="What was found, and what to do if it is not well")]
 
 
 class Health(BaseModel):
     """Whether the service has all that it needs."""
 
-    status: Literal["ok", "degraded"]
-    checks: list[Check]
-    disclaimer: str = DISCLAIMER
+    status: Annotated[Literal["ok", "degraded"], Field(description="Whether all checks are well")]
+    checks: Annotated[list[Check], Field(description="Every check")]
+    disclaimer: Annotated[str, Field(description="What a score is, and what it is not")] = (
+        DISCLAIMER
+    )
 
 
 @router.get(

@@ -18,6 +18,7 @@ from shortcast.serving.evidence import SourceRow
 from shortcast.serving.problems import Problem
 from shortcast.serving.routes.alerts import AlertFilter, find_alerts
 from shortcast.serving.routes.drugs import Drug, DrugFilter, find_drug, find_drugs
+from shortcast.serving.routes.model import find_model
 from shortcast.serving.routes.products import find_drug_of
 from shortcast.serving.routes.rankings import RankingFilter, find_rankings
 from shortcast.serving.routes.sources import find_sources
@@ -145,6 +146,27 @@ def show_sources(request: Request, service: ServiceOf) -> HTMLResponse:
     """Show the sources with their freshness, and how well the records join."""
     found = find_sources(service)
     return page(request, "sources.html", {"data": found.data, "found": found, "states": STATES})
+
+
+@router.get("/model")
+def show_model(request: Request, service: ServiceOf) -> HTMLResponse:
+    """Show what the model is, how good it was, what it looks at and what it cannot know."""
+    model = find_model(service)
+    by_group = {
+        title: [feature for feature in model.features if feature.group == name]
+        for name, title in model.groups.items()
+    }
+    return page(
+        request,
+        "model.html",
+        {
+            "data": model.data,
+            "model": model,
+            "quality": model.quality,
+            "by_group": by_group,
+            "verdict": _newest_verdict(service, model.data, 6),
+        },
+    )
 
 
 def _heading(service: Service, run: ForecastRun) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from shortcast.features.identity.products import AmbiguousNdc, InvalidNdc, Ndc, parse_ndc
 from shortcast.monitoring import forecast_log
 from shortcast.serving.answers import Envelope, about
+from shortcast.serving.fields import DrugId, RankAtSix, ScoreAtSix
 from shortcast.serving.problems import Problem, responses
 from shortcast.serving.service import Service, ServiceOf
 from shortcast.serving.warehouse import WarehouseError
@@ -23,11 +24,11 @@ class Listing(BaseModel):
     """A product as the NDC directory lists it."""
 
     product_key: Annotated[str, Field(description="Labeler and product, '00093-5382'")]
-    drug_id: str
-    proprietary_name: str | None
-    nonproprietary_name: str | None
-    labeler_name: str | None
-    known_from: date | None
+    drug_id: DrugId
+    proprietary_name: Annotated[str | None, Field(description="Brand name")]
+    nonproprietary_name: Annotated[str | None, Field(description="Names of its ingredients")]
+    labeler_name: Annotated[str | None, Field(description="Company on the label")]
+    known_from: Annotated[date | None, Field(description="From when it was publicly listed")]
     known_until: Annotated[date | None, Field(description="Null while it is listed")]
 
 
@@ -35,13 +36,21 @@ class Product(Envelope):
     """A product and the drug that it is."""
 
     ndc: Annotated[str, Field(description="As it was read, in segments")]
-    ndc_11_digits: str | None
-    drug_id: str
-    drug_page: str
+    ndc_11_digits: Annotated[
+        str | None,
+        Field(
+            description="As bills write it; null for a code without its package",
+            examples=["00093538201"],
+        ),
+    ]
+    drug_id: DrugId
+    drug_page: Annotated[
+        str, Field(description="Path of its page", examples=["/drugs/cisplatin--injection"])
+    ]
     listing: Listing
     in_shortage: Annotated[bool | None, Field(description="Null if the run has no such drug")]
-    score_6_months: float | None
-    rank_6_months: int | None
+    score_6_months: ScoreAtSix
+    rank_6_months: RankAtSix
 
 
 @router.get(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,8 +20,19 @@ from shortcast.serving.answers import (
     caching,
     cite,
 )
+from shortcast.serving.fields import (
+    Citation,
+    DrugId,
+    DrugName,
+    FormGroupName,
+    GroupName,
+    GroupTitle,
+    HorizonMonths,
+    Rank,
+    Score,
+)
 from shortcast.serving.problems import responses
-from shortcast.serving.routes.parameters import FormGroup, Horizon, Search
+from shortcast.serving.routes.parameters import AsOf, FormGroup, Horizon, Search
 from shortcast.serving.service import BaseRate, Service, ServiceOf
 
 router = APIRouter(tags=["rankings"])
@@ -31,27 +41,45 @@ router = APIRouter(tags=["rankings"])
 class Reason(BaseModel):
     """A group of facts that moved the score."""
 
-    group: str
-    title: str
+    group: GroupName
+    title: GroupTitle
     direction: Annotated[
         Literal["raises", "lowers"],
         Field(description="Which way the score moves with it; an association, not a cause"),
     ]
-    contribution: Annotated[float, Field(description="In log-odds of the score at 6 months")]
-    phrases: Annotated[list[str], Field(description="The facts, as 'label: value'")]
+    contribution: Annotated[
+        float,
+        Field(
+            description="What it adds to the natural logarithm of the odds, at 6 months",
+            examples=[0.46],
+        ),
+    ]
+    phrases: Annotated[
+        list[str],
+        Field(
+            description="The strongest facts of the group that move the score that way, as "
+            "'label: value', with units",
+            examples=[["share of its makers' other drugs in shortage: 12 %"]],
+        ),
+    ]
+    sources: Annotated[
+        list[str],
+        Field(
+            description="Public records that the facts rest on; empty in runs that did not keep it",
+            examples=[["FDA drug shortage list"]],
+        ),
+    ] = []
 
 
 class RankedDrug(BaseModel):
     """A drug's place in the ranking."""
 
-    rank: Annotated[int, Field(description="1 is the highest risk")]
-    drug_id: str
-    name: str
-    form_group: str
-    horizon_months: int
-    score: Annotated[
-        float, Field(description="Estimated probability of a new shortage within the horizon")
-    ]
+    rank: Rank
+    drug_id: DrugId
+    name: DrugName
+    form_group: FormGroupName
+    horizon_months: HorizonMonths
+    score: Score
     reasons: Annotated[list[Reason], Field(description="Of the score at 6 months; strongest first")]
     completeness: Annotated[
         float | None, Field(description="Share of the record groups that were known, 0 to 1")
@@ -61,20 +89,17 @@ class RankedDrug(BaseModel):
 class Rankings(Page):
     """Part of a ranking."""
 
-    horizon_months: int
-    ranked: Annotated[int, Field(description="Drugs in the whole ranking")]
+    horizon_months: HorizonMonths
+    ranked: Annotated[int, Field(description="Drugs in the whole ranking", examples=[2704])]
     base_rate: BaseRate
-    citation: str
-    items: list[RankedDrug]
+    citation: Citation
+    items: Annotated[list[RankedDrug], Field(description="By rank")]
 
 
 class RankingFilter(BaseModel, extra="forbid"):
     """What to rank."""
 
-    as_of: Annotated[
-        date | None,
-        Field(description="The ranking in force on that day; by default the newest"),
-    ] = None
+    as_of: AsOf = None
     horizon: Horizon = 6
     form_group: FormGroup | None = None
     q: Search = ""
@@ -194,7 +219,9 @@ def _find(
 
 def in_one_line(reasons: list[dict[str, Any]]) -> str:
     """Return the strongest reasons as text for one cell of a table."""
-    return " | ".join(
-        f"{reason['title']} ({reason['direction']} the score): {'; '.join(reason['phrases'])}"
-        for reason in reasons[:CSV_REASONS]
-    )
+    return " | ".join(_in_brief(reason) for reason in reasons[:CSV_REASONS])
+
+
+def _in_brief(reason: dict[str, Any]) -> str:
+    said = "; ".join([f"{reason['direction']} the score", *reason.get("sources", ())])
+    return f"{reason['title']} ({said}): {'; '.join(reason['phrases'])}"

@@ -21,62 +21,68 @@ router = APIRouter(tags=["sources"])
 class Refused(BaseModel):
     """A snapshot that was refused whole."""
 
-    as_of: date
-    reason: str
+    as_of: Annotated[date, Field(description="Date of the snapshot")]
+    reason: Annotated[str, Field(description="What is wrong with it, and what to do")]
 
 
 class SourceItem(BaseModel):
     """A public source."""
 
-    source: str
-    title: str
-    publisher: str
-    address: str
-    licence: str
-    citation: str
-    caveats: list[str]
-    cadence_days: int
+    source: Annotated[str, Field(description="Name of the source", examples=["nadac"])]
+    title: Annotated[str, Field(description="What it is called")]
+    publisher: Annotated[str, Field(description="Who publishes it")]
+    address: Annotated[str, Field(description="Where it is published")]
+    licence: Annotated[str, Field(description="Its terms of use")]
+    citation: Annotated[str, Field(description="A line to cite it by")]
+    caveats: Annotated[list[str], Field(description="What to bear in mind with it")]
+    cadence_days: Annotated[int, Field(description="Days between publications", examples=[7])]
     state: Annotated[
         Literal["fresh", "late", "stale", "never"],
         Field(description="Age of the last snapshot against the rhythm of publication"),
     ]
-    last_snapshot: date | None
-    age_days: int | None
+    last_snapshot: Annotated[
+        date | None, Field(description="Date of the newest snapshot; null if there is none")
+    ]
+    age_days: Annotated[int | None, Field(description="Days since then")]
     rows: Annotated[int, Field(description="Rows taken from the last snapshot")]
     rejected: Annotated[int, Field(description="Rows of it that went to quarantine")]
-    reject_reasons: dict[str, int]
-    refused_snapshots: list[Refused]
+    reject_reasons: Annotated[dict[str, int], Field(description="Rows in quarantine by reason")]
+    refused_snapshots: Annotated[list[Refused], Field(description="Snapshots refused whole")]
 
 
 class JoinItem(BaseModel):
     """How much of a join found its counterpart."""
 
-    join: str
-    description: str
-    rows: int
-    matched: int
-    share: float | None
+    join: Annotated[str, Field(description="Name of the join")]
+    description: Annotated[str, Field(description="What is counted")]
+    rows: Annotated[int, Field(description="Rows that should match")]
+    matched: Annotated[int, Field(description="Rows that do")]
+    share: Annotated[float | None, Field(description="Share that do, 0 to 1", examples=[0.993])]
     floor: Annotated[float | None, Field(description="Share below which not to rely on it")]
 
 
 class FindingItem(BaseModel):
     """Something that the watch found wrong and that is not over."""
 
-    kind: str
-    subject: str
-    severity: str
-    message: str
-    opened_on: date
+    kind: Annotated[str, Field(description="What kind of thing")]
+    subject: Annotated[str, Field(description="Source, join or feature that it is about")]
+    severity: Annotated[str, Field(description="How grave it is")]
+    message: Annotated[str, Field(description="What was found, and what to do")]
+    opened_on: Annotated[date, Field(description="Since when")]
 
 
 class Sources(Envelope):
     """The records behind the forecasts."""
 
     built_at: Annotated[str, Field(description="When the warehouse was built")]
-    records_checksum: str
-    items: list[SourceItem]
-    joins: list[JoinItem]
-    findings: list[FindingItem]
+    records_checksum: Annotated[
+        str, Field(description="Checksum of the records behind the warehouse")
+    ]
+    items: Annotated[list[SourceItem], Field(description="Every known source")]
+    joins: Annotated[list[JoinItem], Field(description="Every join of the warehouse")]
+    findings: Annotated[
+        list[FindingItem], Field(description="What the watch found wrong and is not over")
+    ]
 
 
 CSV_COLUMNS = (

@@ -15,7 +15,7 @@ from shortcast.database import session
 from shortcast.monitoring.scoreboard import Score
 from shortcast.serving.service import Service
 
-PAGES = ("/", "/drugs/velorane--injection", "/alerts", "/sources", "/docs")
+PAGES = ("/", "/drugs/velorane--injection", "/alerts", "/sources", "/model", "/docs")
 #: Elements without an end tag.
 VOID = {"meta", "link", "input", "br", "rect"}
 
@@ -101,6 +101,30 @@ def test_every_link_of_a_page_leads_somewhere(client: TestClient, path: str) -> 
             assert link[1:] in ids
         else:
             assert client.get(link).status_code == 200, link
+
+
+def test_every_page_has_a_title_of_its_own(client: TestClient) -> None:
+    titles = [re.findall("<title>(.*?)</title>", client.get(path).text)[0] for path in PAGES]
+    assert len(set(titles)) == len(PAGES)
+    assert all(title.endswith(" · shortcast") for title in titles)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_table_says_what_it_is_and_what_its_columns_are(
+    client: TestClient, path: str
+) -> None:
+    page = read(client, path)
+    assert len(page.all("caption")) == len(page.all("table")) == len(page.all("thead"))
+    assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_field_can_be_reached_and_is_named(client: TestClient, path: str) -> None:
+    page = read(client, path)
+    named = {a.get("for") for a in page.all("label")}
+    assert all(a["id"] in named for a in page.all("input") if a["type"] != "radio")
+    assert all(a["id"] in named for a in page.all("select"))
+    assert not any("tabindex" in a and a["tabindex"] != "0" for _, a in page.elements)
 
 
 @pytest.mark.parametrize("path", ["/", "/drugs/velorane--injection", "/alerts", "/sources"])
@@ -199,6 +223,98 @@ def test_a_drug_shows_its_horizons_reasons_rows_and_gaps(client: TestClient) -> 
     assert "12 % (8.0 % to 17 %)" in text
     assert "21 of 60" in text
     assert "Cite as: shortcast" in text
+
+
+def test_a_reason_names_its_source_and_the_day_up_to_which_it_was_known(
+    market: Any, client: TestClient
+) -> None:
+    reason = {
+        "group": "recalls",
+        "title": "Recalls",
+        "direction": "raises",
+        "contribution": 0.5,
+        "phrases": ["recalls of this drug begun in the last 12 months: 2"],
+        "sources": ["FDA recall reports (openFDA)"],
+    }
+    market.add_run(date(2022, 6, 1), reasons=[reason])
+    text = read(client, "/drugs/velorane--injection").text
+    said = "Source: FDA recall reports (openFDA). As known before 1 June 2022."
+    assert said in text
+    # A row that names no day of its own is dated by the list that shows it.
+    assert "in the list by 9 January 2020" in text
+    assert "Associated with the score, not a cause of a shortage." in text
+
+
+def test_a_reason_without_public_rows_says_so(client: TestClient) -> None:
+    text = read(client, "/drugs/velorane--injection").text
+    assert "As known before 1 May 2022. No public row names this drug itself." in text
+
+
+def test_a_short_value_stays_beside_its_label(client: TestClient) -> None:
+    html = client.get("/drugs/velorane--injection").text
+    assert "shortages before:\N{NO-BREAK SPACE}3" in html
+
+
+def test_the_model_page_gives_each_figure_with_window_and_interval(
+    market: Any, client: TestClient
+) -> None:
+    figures = {
+        "prevalence": 0.0071,
+        "rows": 31000,
+        "as_of_first": "2020-07-01",
+        "as_of_last": "2022-03-01",
+        "models": {
+            "lightgbm": {
+                "roc_auc": 0.81,
+                "roc_auc_interval": [0.76, 0.858],
+                "ap_over_prevalence": 9.1,
+                "ap_over_prevalence_interval": [6.5, 12.04],
+                "calibration_slope": 1.02,
+                "calibration_slope_interval": [None, None],
+                "events_at_50": {
+                    "events": 60,
+                    "caught": 21,
+                    "recall": 0.35,
+                    "recall_interval": [0.25, 0.47],
+                },
+            },
+            "past_listings": {
+                "precision_at_50": 0.09,
+                "precision_at_50_interval": [0.04, 0.15],
+            },
+        },
+    }
+    market.export_champion(metrics={"horizons": {"6": figures}})
+    text = read(client, "/model").text
+    for said in (
+        "1 July 2020 to 1 March 2022",
+        "31,000",
+        "0.81 (0.76 to 0.86)",
+        "9.1 (6.5 to 12.0)",
+        "21 of 60: 35 % (25 % to 47 %)",
+        "9.0 % (4.0 % to 15 %)",
+        "95 % interval",
+    ):
+        assert said in text
+    assert "Calibration slope 1 is right 1.02 " in text
+    assert "30 April 2022" in text
+    assert "shortages before" in text
+    assert "# Model card" in text
+
+
+def test_a_model_without_a_backtest_claims_nothing(market: Any, client: TestClient) -> None:
+    market.export_champion(metrics={})
+    text = read(client, "/model").text
+    assert "its figures are not known" in text
+    assert "ROC AUC" not in text
+
+
+def test_what_is_not_there_can_be_searched_for(client: TestClient) -> None:
+    response = client.get("/nowhere", headers={"accept": "text/html"})
+    assert response.status_code == 404
+    page = Page(response.text)
+    assert page.all("form")[0]["action"] == "/"
+    assert page.all("input")[0]["name"] == "q"
 
 
 def test_a_reason_that_hardly_moves_the_score_is_named_but_not_spread_out(

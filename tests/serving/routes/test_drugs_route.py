@@ -63,6 +63,9 @@ def test_a_reason_carries_its_public_rows(
     assert (row["source_file"], row["source_row"]) == ("shortages.csv", 118)
     assert (row["event_date"], row["known_from"]) == ("2021-03-04", "2021-03-05")
     assert prices["evidence"] == []
+    assert history["known_before"] == "2022-05-01"
+    # This run was written before sources were kept beside the phrases.
+    assert history["sources"] == []
     [other] = answer["other_evidence"]
     assert other["group"] == "recalls"
     assert other["evidence"][0]["event_date"] is None

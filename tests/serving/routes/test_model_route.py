@@ -13,6 +13,14 @@ def test_the_model_tells_how_it_was_made_and_how_good_it_was(client: TestClient)
     assert answer["trained_through"] == "2021-09-01"
     assert answer["metrics"]["horizons"]["6"]["models"]["lightgbm"]["roc_auc"] == 0.81
     assert answer["features"][0]["label"] == "shortages before"
+    assert (answer["features"][0]["unit"], answer["features"][0]["source"]) == (
+        "count",
+        "FDA drug shortage list",
+    )
+    [quality] = answer["quality"]
+    assert (quality["as_of_first"], quality["as_of_last"]) == ("2020-07-01", "2022-03-01")
+    assert quality["precision_at_50_interval"] == [0.08, 0.17]
+    assert quality["roc_auc_interval"] is None
     assert answer["card"].startswith("# Model card")
     assert "not a cause" in answer["disclaimer"]
     assert answer["as_of"] == "2022-05-01"
