@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -39,6 +40,15 @@ _err = Console(stderr=True, highlight=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+#: What the machine may say of a path that someone has named; anything else is a defect.
+_FAULTS_OF_A_PATH = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC),
+        *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+    }
+)
+
+
 class Horizon(IntEnum):
     """Months ahead that a risk is given for."""
 
@@ -53,8 +63,11 @@ def main() -> None:
         app()
     except ShortcastError as error:
         _fail(str(error))
-    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
-        _fail(f"{error.filename}: {error.strerror}; check the path and who may write to it.")
+    except OSError as error:
+        if error.errno not in _FAULTS_OF_A_PATH:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror}; check the path, who may write to it, and its space.")
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -349,11 +362,15 @@ def rankings(
 
     Example: shortcast rankings --horizon 6 --limit 10
     """
+    from shortcast.database import migrate
     from shortcast.monitoring import forecast_log
 
-    run = forecast_log.latest_run(_day(as_of) if as_of is not None else None)
+    migrate()
+    asked = _day(as_of) if as_of is not None else None
+    run = forecast_log.latest_run(asked)
     if run is None:
-        raise ShortcastError("There is no forecast yet; run 'shortcast score' first.")
+        until = f" as of {asked} or earlier" if asked else " yet"
+        raise ShortcastError(f"There is no forecast{until}; run 'shortcast score' first.")
     rows = forecast_log.read_rankings(run.id, int(horizon)).head(limit)
     if as_json:
         _print_json(

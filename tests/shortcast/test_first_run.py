@@ -1,0 +1,144 @@
+"""The first run: every step in order, and only those whose result is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_records import CAPTURES, LISTED, shortage_list, write_tree
+
+from shortcast import first_run, jobs
+from shortcast.errors import ShortcastError
+from shortcast.monitoring import forecast_log
+from shortcast.settings import settings
+from shortcast.training import promotion
+from shortcast.training.splits import months_later
+
+
+class Trainer:
+    """Stands in for what takes minutes, and notes what it was asked for."""
+
+    def __init__(self, make_bundle: Callable[..., Any], patch: pytest.MonkeyPatch) -> None:
+        self.make_bundle = make_bundle
+        self.asked: list[str] = []
+        self.fails = False
+        patch.setattr(jobs, "backtest", self.backtest)
+        patch.setattr(jobs, "train", self.train)
+        patch.setattr(promotion, "promote", self.promote)
+
+    def backtest(self, start: str, end: str, out: Path, **_: Any) -> dict[str, Any]:
+        assert out == settings().home / "backtest"
+        self.asked.append(f"backtest {start} {end}")
+        return {"of": f"{start} {end}"}
+
+    def train(self, *, metrics: dict[str, Any], **_: Any) -> str:
+        assert self.asked[-1] == f"backtest {metrics['of']}"
+        self.asked.append("train")
+        return str(len(self.asked))
+
+    def promote(self, version: str, **_: Any) -> None:
+        self.asked.append("promote")
+        if self.fails:
+            raise ShortcastError("lightgbm was not promoted.")
+        with jobs.warehouse.open_warehouse() as connection:
+            checksum = jobs.read_records(connection).checksum
+        self.make_bundle(checksum, version).save(settings().champion)
+
+
+@pytest.fixture
+def trainer(make_bundle: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Trainer:
+    return Trainer(make_bundle, monkeypatch)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    return write_tree(tmp_path / "records")
+
+
+def prepare(records: Path | None) -> list[str]:
+    told: list[str] = []
+    first_run.prepare(records, progress=told.append)
+    return told
+
+
+FIRST = ["backtest 2018-07 2020-03", "train", "promote"]
+
+
+def test_a_first_run_does_every_step_and_a_second_one_only_looks(
+    trainer: Trainer, own_tiny_home: Path, records: Path
+) -> None:
+    told = prepare(records)
+    assert trainer.asked == FIRST
+    assert told[0] == "import: 0 files added, 22 held already"
+    assert "3 drugs at risk scored as of 2020-09-15 by lightgbm version 2." in told
+    assert "3 alerts opened, 0 closed, 3 standing." in told
+    warehouse = settings().warehouse.stat()
+
+    again = prepare(records)
+    assert trainer.asked == FIRST, "the champion is of these very records"
+    assert "build: nothing new" in again
+    assert "0 alerts opened, 0 closed, 3 standing." in again
+    assert settings().warehouse.stat().st_mtime_ns == warehouse.st_mtime_ns
+    assert len(forecast_log.list_runs()) == 1
+
+
+def test_newer_records_are_learnt_from(
+    trainer: Trainer, own_scored_home: Path, tmp_path: Path
+) -> None:
+    newer = {"fda_shortages/2020-11-11/Drugshortages.csv": shortage_list(*LISTED[CAPTURES[2]])}
+    told = prepare(write_tree(tmp_path / "newer", newer))
+    assert told[0] == "import: 1 files added, 0 held already"
+    assert "build: done" in told
+    assert trainer.asked == ["backtest 2018-09 2020-05", "train", "promote"]
+    assert any("scored as of 2020-11-12 by lightgbm version 2" in line for line in told)
+    assert [run.as_of for run in forecast_log.list_runs()] == [
+        date(2020, 11, 12),
+        date(2020, 9, 15),
+    ]
+
+
+def test_a_run_that_broke_off_goes_on_where_it_stopped(
+    trainer: Trainer, own_tiny_home: Path
+) -> None:
+    trainer.fails = True
+    with pytest.raises(ShortcastError, match="was not promoted"):
+        prepare(None)
+    trainer.fails = False
+    told = prepare(None)
+    assert "build: nothing new" in told
+    assert trainer.asked == FIRST * 2
+    assert len(forecast_log.list_runs()) == 1
+
+
+def test_without_records_it_says_how_to_name_them(trainer: Trainer) -> None:
+    with pytest.raises(ShortcastError, match=r"no records yet.*make up RECORDS=DIR.*--records DIR"):
+        prepare(None)
+    assert trainer.asked == []
+
+
+def test_an_empty_folder_of_records_is_refused_before_anything_else(
+    trainer: Trainer, tmp_path: Path
+) -> None:
+    with pytest.raises(ShortcastError, match="holds no file of a known source"):
+        prepare(tmp_path)
+    assert trainer.asked == []
+    assert not settings().warehouse.exists()
+
+
+@pytest.mark.parametrize(
+    ("records_end", "last"),
+    [
+        (date(2022, 9, 30), date(2022, 3, 1)),
+        (date(2022, 10, 1), date(2022, 4, 1)),
+        (date(2022, 3, 31), date(2021, 9, 1)),
+        (date(2020, 2, 29), date(2019, 8, 1)),
+    ],
+)
+def test_the_backtest_ends_with_the_last_month_whose_outcome_is_known(
+    records_end: date, last: date
+) -> None:
+    assert first_run._last_matured(records_end) == last
+    assert months_later(last, 6) <= records_end < months_later(last, 7)

@@ -1,0 +1,222 @@
+"""The jobs: what each does with what is there, and that doing it again changes nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from tiny_records import CAPTURES, CORVANATE, OSTRUNIDE, TREE, write_tree
+
+from shortcast import jobs
+from shortcast.database import migrate
+from shortcast.errors import ShortcastError
+from shortcast.features import groups
+from shortcast.features.warehouse import open_warehouse
+from shortcast.monitoring import drift, forecast_log
+from shortcast.schedule import TIMETABLE
+from shortcast.settings import settings
+
+TODAY = date(2022, 1, 1)
+
+
+def test_the_timetable_names_the_jobs_that_are_there() -> None:
+    assert {entry.job for entry in TIMETABLE} == set(jobs.JOBS)
+
+
+# --- import and build ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_an_empty_inbox_is_no_failure(made: bool, shortcast_home: Path) -> None:
+    if made:
+        (shortcast_home / "inbox").mkdir(parents=True)
+    assert jobs.JOBS["import"](TODAY).message == "The inbox is empty: nothing to import."
+
+
+def test_the_inbox_is_imported_once(shortcast_home: Path) -> None:
+    tree = {**TREE, "gossip/2020-01-01/a.csv": b"x"}
+    write_tree(shortcast_home / "inbox", tree)
+    first = jobs.JOBS["import"](TODAY)
+    assert first.rows == len(TREE)
+    assert first.message == "22 files added, 0 held already, 0 set aside, 1 passed over."
+    again = jobs.JOBS["import"](TODAY)
+    assert (again.rows, again.message[:33]) == (0, "0 files added, 22 held already, 0")
+
+
+def test_a_build_with_nothing_new_says_so(own_tiny_home: Path) -> None:
+    result = jobs.JOBS["build"](TODAY)
+    assert result.message == "Nothing new; 22 snapshots, 0 refused."
+    assert result.inputs == {"snapshots": 22}
+    assert result.rows > 50
+
+
+# --- what training needs -----------------------------------------------------------------------
+
+
+def test_the_records_say_how_far_they_reach_and_what_they_are_made_of(tiny_home: Path) -> None:
+    with open_warehouse(settings().model_copy(update={"home": tiny_home})) as connection:
+        records = jobs.read_records(connection)
+    assert records.records_end == date.fromisoformat(CAPTURES[-1])
+    assert jobs.last_month(records) == "2020-09"
+    assert jobs.latest_as_of(records.records_end) == date(2020, 9, 15)
+    assert set(records.files) == {"/".join(place.split("/")[:2]) for place in TREE}
+    assert records.data == "real"
+    assert {OSTRUNIDE, CORVANATE} <= set(records.spells["drug_id"])
+
+
+def test_records_without_the_shortage_list_can_not_be_learnt_from() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE records_reach AS SELECT CAST(NULL AS DATE) AS records_end")
+        with pytest.raises(ShortcastError, match=r"no capture of the FDA shortage list"):
+            jobs.read_records(connection)
+
+
+def test_the_panel_is_made_once_for_each_warehouse_and_code(
+    own_tiny_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = jobs.cached_panel("2020-01", "2020-02")
+    assert pq.read_metadata(path).num_rows == 8
+    before = path.stat()
+    assert jobs.cached_panel("2020-01", "2020-02") == path
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+    read_bytes = Path.read_bytes
+
+    def edited(file: Path) -> bytes:
+        return read_bytes(file) + (b"# edited" if file.name == "prices.py" else b"")
+
+    monkeypatch.setattr(Path, "read_bytes", edited)
+    newer = jobs.cached_panel("2020-01", "2020-02")
+    assert newer != path
+    assert list(path.parent.iterdir()) == [newer], "the one that is stale is gone"
+
+
+def test_a_backtest_gets_the_whole_panel_and_the_months_to_score(
+    own_tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shortcast.training import backtest
+
+    asked: list[tuple[Any, ...]] = []
+
+    class Result:
+        metrics: dict[str, Any] = {"champion": "lightgbm"}  # noqa: RUF012 - a stub
+
+    def run(panel: Path, spells: Any, end: date, *rest: Any, **named: Any) -> Result:
+        days = pq.read_table(panel, columns=["as_of"])["as_of"].to_pylist()
+        asked.append((min(days), max(days), end, *rest, named["random_split"], named["data"]))
+        assert len(named["records"]) == len(TREE)
+        return Result()
+
+    monkeypatch.setattr(backtest, "run_backtest", run)
+    monkeypatch.setattr(jobs, "PANEL_START", "2020-06")
+    out = tmp_path / "out"
+    assert jobs.backtest("2020-07", "2020-08", out, random_split=True) == Result.metrics
+    assert asked == [
+        (
+            *(date(2020, 6, 1), date(2020, 9, 1), date.fromisoformat(CAPTURES[-1])),
+            *(date(2020, 7, 1), date(2020, 8, 1), out, True, "real"),
+        )
+    ]
+
+
+def test_training_keeps_what_drift_is_measured_against(
+    own_tiny_home: Path, make_bundle: Any, tiny_checksum: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shortcast.training import train
+
+    metrics = {"horizons": {}}
+
+    def fit(panel: Path, spells: Any, end: date, **named: Any) -> train.Trained:
+        assert named["records_checksum"] == tiny_checksum
+        assert named["metrics"] is metrics
+        return train.Trained("a-run", "7", make_bundle(tiny_checksum, "7"))
+
+    monkeypatch.setattr(train, "train", fit)
+    monkeypatch.setattr(jobs, "PANEL_START", "2020-06")
+    assert jobs.train(metrics=metrics) == "7"
+    kept = json.loads((settings().models / "reference-7.json").read_text(encoding="utf-8"))
+    assert (kept["from"], kept["through"], kept["drugs"]) == ("2020-06-01", "2020-09-01", 4)
+    assert set(kept["features"]) == set(groups.features())
+    assert kept["scores"]
+
+
+# --- scores and what follows -------------------------------------------------------------------
+
+
+def test_a_score_gives_every_drug_at_risk_a_forecast_and_every_drug_a_line(
+    own_scored_home: Path,
+) -> None:
+    run = forecast_log.latest_run()
+    assert run
+    assert (run.as_of, run.drugs, run.data) == (date(2020, 9, 15), 3, "real")
+    assert len(forecast_log.read_scores(run.id)) == 9
+    short = forecast_log.read_drug(run.id, CORVANATE)
+    assert short
+    assert (short["in_shortage"], short["forecasts"], short["reasons"]) == (True, [], [])
+    told = forecast_log.read_drug(run.id, OSTRUNIDE)
+    assert told
+    assert told["name"] == "ostrunide, oral solid"
+    assert [f["horizon_months"] for f in told["forecasts"]] == [3, 6, 12]
+    titles = {group.title for group in groups.registry().values()}
+    assert {reason["title"] for reason in told["reasons"]} == titles
+    assert {reason["direction"] for reason in told["reasons"]} <= {"raises", "lowers"}
+    assert 0 < told["completeness"]["share"] < 1
+
+
+def test_a_score_of_a_day_that_the_records_reach_is_of_that_day(own_scored_home: Path) -> None:
+    assert jobs.JOBS["score"](date(2020, 3, 7)).inputs["as_of"] == "2020-03-07"
+    assert [run.as_of for run in forecast_log.list_runs()] == [date(2020, 9, 15), date(2020, 3, 7)]
+
+
+def test_a_day_before_any_drug_was_known_is_refused(own_scored_home: Path) -> None:
+    with pytest.raises(ShortcastError, match="know of no drug before 1980-01-01; score as of a l"):
+        jobs.score(TODAY, as_of=date(1980, 1, 1))
+
+
+def test_a_champion_of_made_up_records_does_not_score_real_ones(
+    own_scored_home: Path, make_bundle: Any
+) -> None:
+    make_bundle(data="simulated").save(settings().champion)
+    with pytest.raises(ShortcastError, match=r"trained on simulated records.*real ones; train and"):
+        jobs.score(TODAY)
+
+
+def test_the_watch_looks_at_drift_once_there_is_something_to_compare_with(
+    own_scored_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shortcast.monitoring import watch
+
+    given: list[dict[str, Any]] = []
+    original = watch.watch
+
+    def note(connection: Any, day: date, **named: Any) -> watch.WatchReport:
+        given.append(named)
+        return original(connection, day, **named)
+
+    monkeypatch.setattr(watch, "watch", note)
+    result = jobs.JOBS["monitor"](TODAY)
+    assert result.inputs == {"day": "2022-01-01"}
+    assert result.rows > 5, "by then every source of 2020 is stale"
+    assert given[0] == {"reference": None, "current": None, "scores": None}
+
+    panel = pq.read_table(jobs.cached_panel("2020-01", "2020-06")).to_pandas()
+    reference = drift.reference(panel, jobs.load_champion().score(panel))
+    path = settings().models / "reference-1.json"
+    path.write_text(json.dumps(reference), encoding="utf-8")
+    jobs.JOBS["monitor"](TODAY)
+    assert given[1]["reference"] == json.loads(path.read_text(encoding="utf-8"))
+    assert set(given[1]["current"]["as_of"].astype(str)) == {"2020-09-15"}
+    assert len(given[1]["scores"]) == 9
+
+
+def test_the_watch_of_a_home_without_forecasts_still_looks_at_the_sources(
+    own_tiny_home: Path,
+) -> None:
+    migrate(settings())
+    assert jobs.JOBS["monitor"](TODAY).rows > 5
