@@ -115,7 +115,8 @@ def _figures(metrics: dict[str, Any]) -> str:
         return _NO_FIGURES
     lines = [
         f"Walk forward over as-of dates {metrics['from']} to {metrics['to']}: at each date only",
-        "what was known then, trained only on outcomes that had matured by then.\n",
+        "what was known then, trained only on outcomes that had matured by then. In brackets the",
+        "middle 95 % of a bootstrap by drug; precision and events caught are shares from 0 to 1.\n",
     ]
     for horizon, found in metrics["horizons"].items():
         rows, positives, onsets = found["rows"], found["positives"], found["events_at_risk"]
@@ -127,12 +128,20 @@ def _figures(metrics: dict[str, Any]) -> str:
         ]
         for name, model in found["models"].items():
             cells = (
-                model["roc_auc"],
-                model["ap_over_prevalence"],
-                model["precision_at_50"],
-                model["events_at_50"]["recall"],
-                model["calibration_slope"],
+                _figure(model, "roc_auc"),
+                _figure(model, "ap_over_prevalence"),
+                _figure(model, "precision_at_50"),
+                _figure(model["events_at_50"], "recall"),
+                _figure(model, "calibration_slope"),
             )
-            texts = ("-" if cell is None else f"{cell:.3f}" for cell in cells)
-            lines.append(f"| {name} | {' | '.join(texts)} |")
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _figure(figures: dict[str, Any], name: str) -> str:
+    """Write a figure with its interval."""
+    value = figures[name]
+    if value is None:
+        return "-"
+    low, high = figures.get(f"{name}_interval") or (None, None)
+    return f"{value:.3f}" + ("" if low is None or high is None else f" ({low:.3f} to {high:.3f})")

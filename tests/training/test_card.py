@@ -1,0 +1,32 @@
+"""The figures of the model card: each with its interval, where there is one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shortcast.training.bundle import Bundle
+from shortcast.training.card import model_card
+
+
+def test_a_figure_stands_with_its_interval(bundle: Bundle) -> None:
+    figures = {
+        "roc_auc": 0.81,
+        "roc_auc_interval": [0.76, 0.86],
+        "ap_over_prevalence": 5.1,
+        "ap_over_prevalence_interval": [None, None],
+        "precision_at_50": None,
+        "events_at_50": {"recall": 0.15, "recall_interval": [0.08, 0.24]},
+        "calibration_slope": 1.0,
+    }
+    found = {"rows": 10, "positives": 1, "prevalence": 0.1, "events_at_risk": 1}
+    metrics = {
+        "from": "2020-08-01",
+        "to": "2022-04-01",
+        "horizons": {"6": {**found, "models": {"lightgbm": figures}}},
+    }
+    card = model_card(replace(bundle, metrics=metrics))
+    assert (
+        "| lightgbm | 0.810 (0.760 to 0.860) | 5.100 | - | 0.150 (0.080 to 0.240) | 1.000 |" in card
+    )
+    assert "2020-08-01 to 2022-04-01" in card
+    assert "bootstrap by drug" in card
