@@ -516,9 +516,12 @@ def test_a_column_without_a_day_shows_no_way_to_write_one() -> None:
 @pytest.mark.slow
 @pytest.mark.records
 def test_no_cell_of_the_real_panel_knows_the_future(
-    records_dir: Path, monkeypatch: pytest.MonkeyPatch
+    records_dir: Path, real_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(falsify, "ProcessPoolExecutor", ProcessPoolExecutor)
+    # What was parsed for the other tests is not parsed again.
+    monkeypatch.setenv("SHORTCAST_HOME", str(real_home))
+    settings.cache_clear()
     told: list[str] = []
     assert poisoned_future(records_dir, ["2021-05"], told.append) == []
     (reaction,) = [line for line in told if "the false future shows in" in line]
