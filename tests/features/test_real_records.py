@@ -77,7 +77,7 @@ def test_onsets_are_those_of_an_independent_count(connection: duckdb.DuckDBPyCon
 
 
 def test_no_drug_stands_twice_in_a_month(panel: Path) -> None:
-    twice = duckdb.sql(
+    twice = duckdb.execute(
         f"SELECT drug_id, as_of FROM '{panel}' GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"
     ).fetchall()
     assert twice == []
@@ -85,7 +85,7 @@ def test_no_drug_stands_twice_in_a_month(panel: Path) -> None:
 
 def test_the_universe_is_that_of_prescription_drugs(panel: Path) -> None:
     """Neither without the older drugs nor with allergen extracts and homeopathics."""
-    months = duckdb.sql(
+    months = duckdb.execute(
         f"SELECT as_of, count(*) AS drugs FROM '{panel}' WHERE as_of >= DATE '2018-01-01' "
         "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
@@ -94,7 +94,7 @@ def test_the_universe_is_that_of_prescription_drugs(panel: Path) -> None:
 
 
 def test_drugs_in_shortage_are_few_and_never_none(panel: Path) -> None:
-    ((least, most),) = duckdb.sql(
+    ((least, most),) = duckdb.execute(
         f"SELECT min(share), max(share) FROM (SELECT 1 - avg(at_risk::INT) AS share "
         f"FROM '{panel}' WHERE as_of >= DATE '2018-01-01' GROUP BY as_of)"
     ).fetchall()
