@@ -197,7 +197,7 @@ def run_backtest(
             labels = onset_labels(panel, spells_known(spells, retrain), retrain, horizons)
         for column, horizon in enumerate(horizons):
             fold = folds[horizon][i]
-            rows = training_rows(X, as_of, labels[f"onset_{horizon}"], fold)
+            rows = training_rows(X, as_of, panel["at_risk"], labels[f"onset_{horizon}"], fold)
             test = scored[as_of.iloc[scored].isin(pd.to_datetime(list(fold.test))).to_numpy()]
             for name, factory in factories.items():
                 with stages.stage(f"fit {name}"):

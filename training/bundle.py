@@ -1,6 +1,6 @@
 """The exported model: a folder that scores and explains without any training code.
 
-The folder holds one LightGBM text file for each horizon, ``bundle.json`` (features,
+The folder holds the LightGBM text files of each horizon, ``bundle.json`` (features,
 categories, recalibration, labels and titles for readers) and ``MODEL_CARD.md``.
 """
 
@@ -24,7 +24,7 @@ from shortcast.training.calibration import Platt, coherent
 from shortcast.training.matrix import encode, require_columns
 
 #: Raised whenever a bundle of an earlier layout could no longer be read.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,9 @@ class Bundle:
         Values of each categorical feature.
     platt : dict of int to Platt
         Recalibration by horizon.
-    models : dict of int to str
-        LightGBM model text by horizon.
+    models : dict of int to dict of str to str
+        LightGBM model texts by horizon and name (see `~shortcast.training.models.BoostedTrees`);
+        their log-odds are averaged.
     trained_at : str
         ISO time of training.
     trained_from, trained_through : date
@@ -86,7 +87,7 @@ class Bundle:
     groups: dict[str, str]
     categories: dict[str, tuple[str, ...]]
     platt: dict[int, Platt]
-    models: dict[int, str]
+    models: dict[int, dict[str, str]]
     trained_at: str
     trained_from: date
     trained_through: date
@@ -94,15 +95,17 @@ class Bundle:
     records_checksum: str
     code_version: str
     metrics: dict[str, Any] = field(default_factory=dict)
-    _boosters: dict[int, lgb.Booster] = field(default_factory=dict, repr=False, compare=False)
+    _boosters: dict[int, dict[str, lgb.Booster]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the features, in model order."""
         return tuple(feature.name for feature in self.catalogue)
 
-    def booster(self, horizon_months: int) -> lgb.Booster:
-        """Return the LightGBM model of one horizon.
+    def boosters(self, horizon_months: int) -> dict[str, lgb.Booster]:
+        """Return the LightGBM models of one horizon by name.
 
         Parameters
         ----------
@@ -111,7 +114,7 @@ class Bundle:
 
         Returns
         -------
-        Booster
+        dict of str to Booster
 
         Raises
         ------
@@ -124,7 +127,10 @@ class Bundle:
                 f"ask for one of {', '.join(map(str, self.horizons))}."
             )
         if horizon_months not in self._boosters:
-            self._boosters[horizon_months] = lgb.Booster(model_str=self.models[horizon_months])
+            self._boosters[horizon_months] = {
+                name: lgb.Booster(model_str=text)
+                for name, text in self.models[horizon_months].items()
+            }
         return self._boosters[horizon_months]
 
     def score(self, panel: pd.DataFrame) -> pd.DataFrame:
@@ -151,16 +157,7 @@ class Bundle:
         rows, values = self._at_risk(panel)
         scores = coherent(
             np.column_stack(
-                [
-                    self.platt[h].apply(
-                        np.asarray(
-                            self.booster(h).predict(
-                                values, raw_score=True, num_threads=settings().threads
-                            )
-                        )
-                    )
-                    for h in self.horizons
-                ]
+                [self.platt[h].apply(self._mean(h, values, raw_score=True)) for h in self.horizons]
             )
         )
         frames = [
@@ -197,10 +194,8 @@ class Bundle:
             If the panel lacks a column or the bundle the horizon.
         """
         rows, values = self._at_risk(panel)
-        raw = self.booster(horizon_months).predict(
-            values, pred_contrib=True, num_threads=settings().threads
-        )
-        parts = np.asarray(raw)[:, : len(self.catalogue)] * self.platt[horizon_months].slope
+        raw = self._mean(horizon_months, values, pred_contrib=True)
+        parts = raw[:, : len(self.catalogue)] * self.platt[horizon_months].slope
         group_names = list(self.groups)
         member = np.array([group_names.index(f.group) for f in self.catalogue])
         membership = np.equal.outer(member, np.arange(len(group_names))).astype(np.float64)
@@ -235,6 +230,14 @@ class Bundle:
         rows = panel[panel["at_risk"].astype("boolean").fillna(False).astype(bool)]
         return rows, encode(rows, self.features, self.categories).to_numpy()
 
+    def _mean(self, horizon_months: int, values: np.ndarray, **wanted: bool) -> np.ndarray:
+        """Return the mean of what the boosters of a horizon predict."""
+        predicted = [
+            booster.predict(values, num_threads=settings().threads, **wanted)
+            for booster in self.boosters(horizon_months).values()
+        ]
+        return np.mean(np.asarray(predicted, dtype=np.float64), axis=0)
+
     def save(self, folder: Path) -> None:
         """Write the bundle into an empty or new folder.
 
@@ -244,11 +247,14 @@ class Bundle:
             Made if it does not exist.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        files = {}
+        files = []
         for horizon in self.horizons:
-            name = f"risk_{horizon}_months.txt"
-            (folder / name).write_text(self.models[horizon], encoding="utf-8", newline="\n")
-            files[str(horizon)] = {"file": name, "sha256": _checksum(self.models[horizon])}
+            for name, text in self.models[horizon].items():
+                file = f"{name}_{horizon}_months.txt"
+                (folder / file).write_text(text, encoding="utf-8", newline="\n")
+                files.append(
+                    {"horizon": horizon, "name": name, "file": file, "sha256": _checksum(text)}
+                )
         content = {
             "format": FORMAT,
             "name": self.name,
@@ -307,15 +313,15 @@ class Bundle:
                 f"The model at {folder} has format {content.get('format')}, this version reads "
                 f"format {FORMAT}; run `shortcast train` and `shortcast promote` again."
             )
-        models = {}
-        for horizon, entry in content["models"].items():
+        models: dict[int, dict[str, str]] = {}
+        for entry in content["models"]:
             file = folder / entry["file"]
             text = file.read_text(encoding="utf-8") if file.is_file() else ""
             if _checksum(text) != entry["sha256"]:
                 raise ShortcastError(
                     f"{file} is missing or damaged; run `shortcast promote` again."
                 )
-            models[int(horizon)] = text
+            models.setdefault(entry["horizon"], {})[entry["name"]] = text
         return cls(
             name=content["name"],
             version=content["version"],

@@ -49,11 +49,15 @@ class RiskModel(ClassifierMixin, BaseEstimator):
     recalibrate : bool
         Whether the scores are recalibrated on a later slice. Models with one or two
         parameters are calibrated by their own fit.
+    learns_from_shortages : bool
+        Whether `fit` also takes the rows of drugs that are in shortage already: no onset can
+        come, so their outcome is NaN, but they tell which drugs are prone to shortage.
     classes_ : ndarray of shape (2,)
         False and True.
     """
 
     recalibrate: bool = True
+    learns_from_shortages: bool = False
     classes_ = np.array([False, True])
 
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
@@ -64,7 +68,7 @@ class RiskModel(ClassifierMixin, BaseEstimator):
         X : DataFrame of shape (rows, features)
             Encoded features.
         y : ndarray of shape (rows,)
-            0 or 1.
+            0 or 1; with `learns_from_shortages` also NaN, where the drug is short already.
 
         Returns
         -------

@@ -53,11 +53,11 @@ class TrainingRows:
     X : DataFrame of shape (rows, features)
         Encoded features.
     y : ndarray of shape (rows,)
-        Outcomes, 0 or 1.
+        Outcomes, 0 or 1, and NaN for drugs that are in shortage already.
     early : ndarray of shape (rows,)
         Rows whose label had matured when the calibration slice begins.
     late : ndarray of shape (rows,)
-        Rows of the calibration slice.
+        Rows of the calibration slice, without drugs in shortage.
     """
 
     X: pd.DataFrame
@@ -65,9 +65,33 @@ class TrainingRows:
     early: np.ndarray
     late: np.ndarray
 
+    def fitted(self, factory: Factory, chosen: np.ndarray) -> RiskModel:
+        """Fit a model on the chosen rows, as far as it can use them.
 
-def training_rows(X: pd.DataFrame, as_of: pd.Series, labels: pd.Series, fold: Fold) -> TrainingRows:
+        Parameters
+        ----------
+        factory : callable
+            Makes an unfitted model.
+        chosen : ndarray of shape (rows,)
+            Rows to fit on.
+
+        Returns
+        -------
+        RiskModel
+        """
+        model = factory()
+        if not model.learns_from_shortages:
+            chosen = chosen & ~np.isnan(self.y)
+        return model.fit(self.X[chosen], self.y[chosen])
+
+
+def training_rows(
+    X: pd.DataFrame, as_of: pd.Series, at_risk: pd.Series, labels: pd.Series, fold: Fold
+) -> TrainingRows:
     """Choose the rows of a fold and check them.
+
+    Rows of drugs at risk count if their label had matured, and those of drugs in shortage
+    from the same months.
 
     Parameters
     ----------
@@ -75,6 +99,8 @@ def training_rows(X: pd.DataFrame, as_of: pd.Series, labels: pd.Series, fold: Fo
         Encoded features of the whole panel.
     as_of : Series of shape (rows,)
         As-of dates.
+    at_risk : Series of shape (rows,)
+        False where the drug was in shortage, as known at the as-of date.
     labels : Series of shape (rows,)
         Labels as known at the fold's retrain date, null where not matured.
     fold : Fold
@@ -90,10 +116,13 @@ def training_rows(X: pd.DataFrame, as_of: pd.Series, labels: pd.Series, fold: Fo
         If a label window of one use reaches into the rows of a later one.
     """
     days = as_days(as_of)
-    known = (labels.notna() & (days <= pd.Timestamp(fold.train_through))).to_numpy()
+    short = at_risk.astype("boolean").eq(False).fillna(False).astype(bool)
+    matured = days <= pd.Timestamp(fold.train_through)
+    known = ((labels.notna() | short) & matured).to_numpy()
     chosen = days[known]
+    y = np.asarray(labels[known].astype("Float64").to_numpy(na_value=np.nan), dtype=np.float64)
     early = (chosen <= pd.Timestamp(fold.fit_through)).to_numpy()
-    late = (chosen >= pd.Timestamp(fold.calibrate_from)).to_numpy()
+    late = (chosen >= pd.Timestamp(fold.calibrate_from)).to_numpy() & ~np.isnan(y)
     used = pd.DataFrame(
         {
             "as_of": pd.concat([chosen[early], chosen[late], pd.Series(fold.test)]),
@@ -103,7 +132,7 @@ def training_rows(X: pd.DataFrame, as_of: pd.Series, labels: pd.Series, fold: Fo
         }
     )
     validate_no_overlap(fold, used)
-    return TrainingRows(X[known], labels[known].to_numpy(dtype=np.float64), early, late)
+    return TrainingRows(X[known], y, early, late)
 
 
 def fit(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
@@ -129,10 +158,10 @@ def fit(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
     -------
     Fitted
     """
-    model = factory().fit(rows.X, rows.y)
+    model = rows.fitted(factory, np.ones(len(rows.y), dtype=bool))
     if not model.recalibrate:
         return Fitted(model, Platt())
-    earlier = factory().fit(rows.X[rows.early], rows.y[rows.early])
+    earlier = rows.fitted(factory, rows.early)
     late, outcome = rows.X[rows.late], rows.y[rows.late]
     platt = Platt.fit(earlier.decision_function(late), outcome, horizon_months)
     return Fitted(model, platt.levelled(model.decision_function(late), outcome))

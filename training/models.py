@@ -39,13 +39,21 @@ ROUNDS = 250
 class BoostedTrees(RiskModel):
     """LightGBM with few leaves, strong regularisation and monotone constraints.
 
+    Two sets of trees, whose log-odds are averaged. One learns which drugs come into shortage
+    within the horizon: few events. The other learns which drugs are in shortage, against those
+    that are not: some ten times as many, and what makes a drug prone does not change once it is
+    short. It does without ``hidden`` features, which would tell it the answer. Its level means
+    nothing for onsets; the recalibration sets it.
+
     Parameters
     ----------
     features : sequence of Feature
         Columns to use, in order; their declared sign is a monotone constraint and those of
         type VARCHAR are categories.
+    hidden : sequence of str
+        Features that the second set does without: those that tell of the drug's shortages.
     rounds : int
-        Trees.
+        Trees of each set.
     keep_negatives : float
         Share of the rows without onset that are used, see `thin_negatives`.
     seed : int
@@ -54,18 +62,27 @@ class BoostedTrees(RiskModel):
         Threads; the fitted trees do not depend on it.
     parameters : mapping of str to object
         LightGBM parameters over `PARAMETERS`.
+
+    Attributes
+    ----------
+    boosters_ : dict of str to Booster
+        ``onset`` and, if `fit` was given drugs in shortage, ``prone``.
     """
+
+    learns_from_shortages = True
 
     def __init__(
         self,
         features: Sequence[Feature],
-        rounds: int = 250,
+        hidden: Sequence[str] = (),
+        rounds: int = ROUNDS,
         keep_negatives: float = KEEP_NEGATIVES,
         seed: int = 0,
         threads: int = 2,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.features = features
+        self.hidden = hidden
         self.rounds = rounds
         self.keep_negatives = keep_negatives
         self.seed = seed
@@ -96,26 +113,37 @@ class BoostedTrees(RiskModel):
 
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
         """Grow the trees. See `RiskModel.fit`."""
-        names = [feature.name for feature in self.features]
+        values = X[[feature.name for feature in self.features]].to_numpy(dtype=np.float32)
+        short = np.isnan(y)
+        self.boosters_ = {"onset": self._grow(values[~short], y[~short])}
+        if short.any():
+            # A column without a value is never split on, and so never read.
+            hidden = np.array([feature.name in self.hidden for feature in self.features])
+            blind = np.where(hidden, np.float32(np.nan), values)
+            self.boosters_["prone"] = self._grow(blind, short.astype(np.float64))
+        return self
+
+    def _grow(self, values: np.ndarray, y: FloatArray) -> lgb.Booster:
+        """Grow one set of trees."""
         kept, weight = thin_negatives(y, self.keep_negatives, self.seed)
         data = lgb.Dataset(
-            X.loc[kept, names].to_numpy(dtype=np.float32),
+            values[kept],
             label=y[kept],
             weight=weight,
-            feature_name=names,
+            feature_name=[feature.name for feature in self.features],
             categorical_feature=[f.name for f in self.features if f.type == "VARCHAR"],
             free_raw_data=True,
         )
-        self.booster_ = lgb.train(self.settings(), data, num_boost_round=self.rounds)
-        return self
+        return lgb.train(self.settings(), data, num_boost_round=self.rounds)
 
     def decision_function(self, X: pd.DataFrame) -> FloatArray:
-        """Return the trees' sum. See `RiskModel.decision_function`."""
-        names = [feature.name for feature in self.features]
-        raw = self.booster_.predict(
-            X[names].to_numpy(dtype=np.float32), raw_score=True, num_threads=self.threads
-        )
-        return np.asarray(raw, dtype=np.float64)
+        """Return the mean of the sets' log-odds. See `RiskModel.decision_function`."""
+        values = X[[feature.name for feature in self.features]].to_numpy(dtype=np.float32)
+        margins = [
+            booster.predict(values, raw_score=True, num_threads=self.threads)
+            for booster in self.boosters_.values()
+        ]
+        return np.mean(np.asarray(margins, dtype=np.float64), axis=0)
 
 
 def standing_models(
@@ -143,9 +171,10 @@ def standing_models(
     """
     catalogue = [feature for group in groups.values() for feature in group.features]
     traits = list(groups["traits"].features) if "traits" in groups else []
+    history = [f.name for f in groups["history"].features] if "history" in groups else []
 
     def boosted(features: Sequence[Feature]) -> Factory:
-        return lambda: BoostedTrees(features, seed=seed, threads=threads)
+        return lambda: BoostedTrees(features, hidden=history, seed=seed, threads=threads)
 
     return {
         "prevalence": Prevalence,

@@ -244,11 +244,10 @@ def log_training(bundle: Bundle, parameters: Mapping[str, Any]) -> tuple[str, st
         if bundle.metrics:
             mlflow.log_metrics(flat_metrics(bundle.metrics))
         for horizon in bundle.horizons:
-            lightgbm_flavour.log_model(
-                bundle.booster(horizon),
-                name=f"booster-{horizon}-months",
-                pip_requirements=REQUIREMENTS,
-            )
+            for name, booster in bundle.boosters(horizon).items():
+                lightgbm_flavour.log_model(
+                    booster, name=f"{name}-{horizon}-months", pip_requirements=REQUIREMENTS
+                )
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "bundle"
             bundle.save(place)

@@ -162,9 +162,12 @@ def fit_bundle(
         fold = training_fold(
             as_of.min().date(), retrain, horizon, calibration_months=calibration_months
         )
-        fitted = fit(factory, training_rows(X, as_of, labels[f"onset_{horizon}"], fold), horizon)
+        rows = training_rows(X, as_of, panel["at_risk"], labels[f"onset_{horizon}"], fold)
+        fitted = fit(factory, rows, horizon)
         assert isinstance(fitted.model, BoostedTrees)
-        models[horizon] = fitted.model.booster_.model_to_string()
+        models[horizon] = {
+            name: booster.model_to_string() for name, booster in fitted.model.boosters_.items()
+        }
         platt[horizon] = fitted.platt
         trained_through = max(trained_through, fold.train_through)
     group_of = {f.name: name for name, group in groups.items() for f in group.features}

@@ -25,6 +25,7 @@ FEATURES = (
         missing=_CANADA,
         unit="count",
         source=_CANADIAN,
+        monotone=1,
     ),
     Feature(
         "canada_reports_24m",
@@ -34,6 +35,7 @@ FEATURES = (
         missing=_CANADA,
         unit="count",
         source=_CANADIAN,
+        monotone=1,
     ),
     Feature(
         "canada_ingredient_reports_6m",
@@ -67,6 +69,7 @@ FEATURES = (
         missing=_UK,
         unit="count",
         source=_ENGLAND,
+        monotone=1,
     ),
     Feature(
         "uk_concession_months_24m",
@@ -75,6 +78,7 @@ FEATURES = (
         missing=f"{_UK}, or the records do not reach back 24 months",
         unit="count",
         source=_ENGLAND,
+        monotone=1,
     ),
     Feature(
         "uk_concession_now",

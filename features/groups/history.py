@@ -36,6 +36,7 @@ FEATURES = (
         "time since this drug was last on the shortage list",
         missing=_NEVER,
         unit="months",
+        monotone=-1,
     ),
     Feature(
         "months_since_shortage_onset",
@@ -49,12 +50,14 @@ FEATURES = (
         "DOUBLE",
         "time on the shortage list in the last five years",
         unit="months",
+        monotone=1,
     ),
     Feature(
         "ingredient_forms_short",
         "BIGINT",
         "other forms of the same ingredient in shortage",
         unit="count",
+        monotone=1,
     ),
     Feature(
         "ingredient_listings_before",
@@ -74,6 +77,7 @@ FEATURES = (
         "share of other drugs of the same pharmacologic class in shortage",
         missing=_NO_CLASS,
         unit="share",
+        monotone=1,
     ),
     Feature(
         "class_onsets_12m",
@@ -95,6 +99,7 @@ FEATURES = (
         "share of its makers' other drugs in shortage",
         missing=_NO_MAKER,
         unit="share",
+        monotone=1,
     ),
     Feature(
         "makers_other_drugs_onsets_12m",

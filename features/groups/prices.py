@@ -44,6 +44,7 @@ FEATURES = (
         missing=_NOT_SURVEYED,
         unit="log_usd_per_unit",
         source=_SURVEY,
+        monotone=-1,
     ),
     Feature(
         "log_price_min_usd",
@@ -52,6 +53,7 @@ FEATURES = (
         missing=_NOT_SURVEYED,
         unit="log_usd_per_unit",
         source=_SURVEY,
+        monotone=-1,
     ),
     Feature(
         "log_price_change_6m",
@@ -76,6 +78,7 @@ FEATURES = (
         missing=f"{_NOT_SURVEYED}, or fewer than {MIN_PEERS} surveyed drugs to compare with",
         unit="share",
         source=_SURVEY,
+        monotone=-1,
     ),
     Feature(
         "price_rank_class_share",
@@ -85,6 +88,7 @@ FEATURES = (
         missing=f"{_NOT_SURVEYED}, or fewer than {MIN_PEERS} surveyed drugs to compare with",
         unit="share",
         source=_SURVEY,
+        monotone=-1,
     ),
     Feature(
         "partb_log_price_usd",
@@ -93,6 +97,7 @@ FEATURES = (
         missing=_PART_B,
         unit="log_usd_per_billing_unit",
         source=_SOURCE_B,
+        monotone=-1,
     ),
     Feature(
         "partb_below_5_usd",
@@ -100,6 +105,7 @@ FEATURES = (
         "an injection for which Medicare Part B paid less than $5 per billing unit",
         missing=_PART_B,
         source=_SOURCE_B,
+        monotone=1,
     ),
     Feature(
         "partb_log_spending_usd",
@@ -116,6 +122,7 @@ FEATURES = (
         missing=_PART_D,
         unit="log_usd_per_unit",
         source=_SOURCE_D,
+        monotone=-1,
     ),
     Feature(
         "partd_log_price_change_1y",

@@ -28,6 +28,7 @@ FEATURES = (
         "is_injection",
         "BOOLEAN",
         "an injection",
+        monotone=1,
     ),
     Feature(
         "is_sterile_form",

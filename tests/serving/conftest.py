@@ -177,7 +177,7 @@ def make_bundle(
         groups={"history": "Shortage history"},
         categories={},
         platt={h: Platt(1.0, 0.0) for h in (3, 6, 12)},
-        models=dict.fromkeys((3, 6, 12), ""),
+        models={horizon: {"onset": ""} for horizon in (3, 6, 12)},
         trained_at="2022-05-01T03:00:00+00:00",
         trained_from=date(2015, 1, 1),
         trained_through=date(2021, 9, 1),

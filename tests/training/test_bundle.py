@@ -129,9 +129,9 @@ def damaged(champion_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_a_damaged_model_file_is_refused(damaged: Path) -> None:
-    file = damaged / "risk_6_months.txt"
+    file = damaged / "onset_6_months.txt"
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(ShortcastError, match=r"risk_6_months\.txt is missing or damaged"):
+    with pytest.raises(ShortcastError, match=r"onset_6_months\.txt is missing or damaged"):
         Bundle.load(damaged)
 
 

@@ -62,7 +62,10 @@ def test_same_seed_same_trees_other_seed_other_trees(
 ) -> None:
     X, y = sample
     texts = [
-        BoostedTrees(FEATURES, seed=seed, threads=1, rounds=30).fit(X, y).booster_.model_to_string()
+        BoostedTrees(FEATURES, seed=seed, threads=1, rounds=30)
+        .fit(X, y)
+        .boosters_["onset"]
+        .model_to_string()
         for seed in (0, 0, 1)
     ]
     assert texts[0] == texts[1] != texts[2]
@@ -94,3 +97,40 @@ def test_the_standing_models_are_those_of_the_design() -> None:
         "logistic",
         "lightgbm",
     ]
+
+
+def test_drugs_in_shortage_teach_which_are_prone(sample: tuple[pd.DataFrame, np.ndarray]) -> None:
+    X, y = sample
+    # Form 1 is no likelier to come into shortage in these rows, but fills the list.
+    short = ((X["form_group"] == 1) & (X["listings_before"] > 0)).to_numpy()
+    without = BoostedTrees(FEATURES, hidden=["listings_before"], threads=1)
+    without.fit(X[~short], y[~short])
+    taught = BoostedTrees(FEATURES, hidden=["listings_before"], threads=1)
+    taught.fit(X, np.where(short, np.nan, y))
+    of_form_1 = X.assign(form_group=np.float32(1))
+    of_form_0 = X.assign(form_group=np.float32(0))
+
+    def gap(model: BoostedTrees) -> float:
+        difference = model.decision_function(of_form_1) - model.decision_function(of_form_0)
+        return float(difference.mean())
+
+    assert gap(without) < 0.0
+    assert gap(taught) > 1.0
+
+
+def test_trees_of_prone_drugs_do_not_read_what_tells_of_their_shortages(
+    sample: tuple[pd.DataFrame, np.ndarray],
+) -> None:
+    X, y = sample
+    short = (X["listings_before"] > 1).to_numpy()
+    model = BoostedTrees(FEATURES, hidden=["listings_before"], threads=1)
+    model.fit(X, np.where(short, np.nan, y))
+    read = dict(
+        zip(
+            model.boosters_["prone"].feature_name(),
+            model.boosters_["prone"].feature_importance(),
+            strict=True,
+        )
+    )
+    assert read["listings_before"] == 0
+    assert model.boosters_["onset"].feature_importance()[0] > 0

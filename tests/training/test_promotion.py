@@ -48,7 +48,7 @@ def test_the_written_policy_is_the_one_that_is_applied(repo_root: Path) -> None:
 def test_an_export_appears_whole_and_can_be_repeated(bundle: Bundle, tmp_path: Path) -> None:
     named = replace(bundle, version="4")
     folder = export(named, tmp_path / "models")
-    (folder / "risk_6_months.txt").write_text("damaged")
+    (folder / "onset_6_months.txt").write_text("damaged")
     assert export(named, tmp_path / "models") == folder
     assert Bundle.load(folder) == named
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["lightgbm-4"]
