@@ -6,7 +6,7 @@ import gzip
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -225,6 +225,17 @@ def test_only_what_a_file_is_the_first_to_say_is_falsified(tmp_path: Path) -> No
     assert len(made_up) > 5
 
 
+def falsified_list(folder: Path, rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Rows of the shortage list as a capture of T shows them when what came later is false."""
+    write_tree(
+        folder / "tree", {"fda_shortages/2020-09-14/Drugshortages.csv": shortage_list(*rows)}
+    )
+    held = {("fda_shortages", "2020-09-14"): frozenset({"shortage_listings"})}
+    falsify_source(folder / "tree/fda_shortages", folder / "copy", CUT, held)
+    (frame,) = read_raw(folder / f"copy/{CUT}/Drugshortages.csv").tables.values()
+    return list(frame[frame.columns[:15]].itertuples(index=False, name=None))
+
+
 def test_of_a_listing_that_was_posted_before_only_its_state_is_falsified(tmp_path: Path) -> None:
     posted = [
         listing(
@@ -235,26 +246,38 @@ def test_of_a_listing_that_was_posted_before_only_its_state_is_falsified(tmp_pat
         )
         for n in range(60)
     ]
-    write_tree(
-        tmp_path / "tree", {"fda_shortages/2020-09-14/Drugshortages.csv": shortage_list(*posted)}
-    )
-    held = {("fda_shortages", "2020-09-14"): frozenset({"shortage_listings"})}
-    falsify_source(tmp_path / "tree/fda_shortages", tmp_path / "copy", CUT, held)
-    raw = read_raw(tmp_path / f"copy/{CUT}/Drugshortages.csv")
-    (frame,) = raw.tables.values()
-    false = frame[list(frame.columns[:15])].astype(str).agg(list, axis=1).tolist()
-    ever = {row[0]: row for row in map(tuple, false) if row[14] == "3/1/2020"}
-    assert {row[0] for row in posted} <= ever.keys()
-    for n, row in enumerate(posted):
-        copied = ever[row[0]]
-        assert (copied[1], copied[3], copied[14]) == (row[1], row[3], row[14])
-        if n % 2:
-            assert copied == row, "all of it was known before"
-    changed = [row[0] for row in posted[::2] if ever[row[0]] != row]
-    assert len(changed) > 20
-    for row in false:
-        updated = read_days(pd.Series([row[5]], dtype=object)).dt.date[0]
-        assert updated == date(2020, 3, 20) or updated >= CUT, row
+    false = falsified_list(tmp_path, posted)
+    copied = {row[0]: row for row in false if row[14] == "3/1/2020"}
+    assert copied.keys() >= {row[0] for row in posted}
+    for row in posted[1::2]:
+        assert copied[row[0]] == row, "all of it was known before"
+    for row in posted[::2]:
+        name, company, _, presentation = row[:4]
+        assert (copied[name][1], copied[name][3]) == (company, presentation)
+        assert read_days(pd.Series([copied[name][5]], dtype=object))[0] >= pd.Timestamp(CUT)
+    assert len({copied[row[0]][11] for row in posted[::2]}) == 3, "every status occurs"
+
+
+def test_what_was_posted_as_a_notice_of_discontinuation_stays_one(tmp_path: Path) -> None:
+    """Of a listing that became one, the list would tell by the day of the notice."""
+    notices = [
+        listing(
+            f"Talverine {n} Drops",
+            f"Firm {n}",
+            status="To Be Discontinued",
+            kind="New",
+            posted="3/1/2020",
+            changed="3/1/2020",
+            updated="8/1/2020",
+        )
+        for n in range(40)
+    ]
+    copied = {row[0]: row for row in falsified_list(tmp_path, notices) if row[14] == "3/1/2020"}
+    assert copied.keys() >= {row[0] for row in notices}
+    for row in notices:
+        status, changed = copied[row[0]][11:13]
+        assert (status, changed) == ("To Be Discontinued", "3/1/2020")
+    assert [row for row in notices if copied[row[0]] != row], "what it says since is false"
 
 
 # --- what the audit says ---------------------------------------------------------------------
@@ -396,10 +419,20 @@ def test_a_link_that_dates_rows_too_early_fails_the_audit_from_the_tree_on(
     assert {"2018-04-09", "2019-12-23"} & parsed == set(), "these were parsed before"
 
 
-def test_a_falsified_snapshot_that_was_not_read_stops_the_audit(world: World) -> None:
+def test_a_falsified_snapshot_that_was_not_read_stops_the_audit(
+    world: World, audit: Callable[[], Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its rows would be missing, and nothing could leak from them."""
     lost = replace(world.done, snapshots=(*world.done.snapshots, ("nadac", "2019-12-31")))
+    falsify_again = future.falsify_tree
+
+    def lose(*arguments: Any, **named: Any) -> Falsified:
+        falsify_again(*arguments, **named)
+        return lost
+
+    monkeypatch.setattr(future, "falsify_tree", lose)
     with pytest.raises(ShortcastError, match=r"nadac of 2019-12-31 was not read \(it was not imp"):
-        future.check_taken(world.false, lost)
+        audit()
 
 
 @pytest.mark.parametrize(
