@@ -31,6 +31,7 @@ from shortcast.training.fitting import fit, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, BoostedTrees, Factory, standing_models
 from shortcast.training.outcomes import HORIZONS, as_days, onset_labels
+from shortcast.training.page import evaluation_page
 from shortcast.training.splits import walk_forward
 from shortcast.training.stages import Stages
 
@@ -109,8 +110,9 @@ def run_backtest(
 
     Models are retrained every ``retrain_every`` months on the labels that had matured by
     then, and score all drugs at risk. Same panel, spells and seed: same bytes in
-    ``forecasts.parquet``, ``events.parquet`` and ``metrics.json``; what differs from run to
-    run (seconds, memory) stands in ``manifest.json`` alone.
+    ``forecasts.parquet``, ``events.parquet``, ``metrics.json`` and ``evaluation.md`` (the
+    figures for readers); what differs from run to run (seconds, memory) stands in
+    ``manifest.json`` alone.
 
     Parameters
     ----------
@@ -246,7 +248,8 @@ def run_backtest(
         _write_parquet(forecasts, FORECASTS, out / "forecasts.parquet")
         _write_parquet(events, EVENTS, out / "events.parquet")
         _write_json(metrics, out / "metrics.json")
-    names = ("forecasts.parquet", "events.parquet", "metrics.json")
+        (out / "evaluation.md").write_text(evaluation_page(metrics), encoding="utf-8")
+    names = ("forecasts.parquet", "events.parquet", "metrics.json", "evaluation.md")
     manifest = {
         "code_version": code_version,
         "data": data,

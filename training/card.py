@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from shortcast.training.bundle import Bundle
+from shortcast.training.tables import figures_tables
 
 _TEXT = """\
 # shortcast-risk, version {version}
 
 {simulated}For each drug (a set of active ingredients in a form group) that is not in shortage, the
 model estimates the probability that the FDA will list a **new** shortage of it within
-{horizons} months. It is made of boosted trees (LightGBM), one model a horizon, whose
-scores were recalibrated on a later slice of the training period.
+{horizons} months. It is made of boosted trees (LightGBM): for each horizon one set that
+learnt onsets and one that learnt which drugs are in shortage, averaged and recalibrated
+on a later slice of the training period.
 
 - trained at: {trained_at}, on the as-of dates {trained_from} to {trained_through}
 - shortage records up to: {records_end}; checksum of the records: `{records_checksum}`
@@ -66,14 +66,6 @@ _NO_FIGURES = (
     "`shortcast backtest` and `shortcast train` to know.\n"
 )
 
-_COLUMNS = (
-    "ROC AUC",
-    "AP over prevalence",
-    "precision at 50",
-    "events caught at 50",
-    "calibration slope",
-)
-
 
 def model_card(bundle: Bundle) -> str:
     """Write the model card of a bundle.
@@ -105,43 +97,5 @@ def model_card(bundle: Bundle) -> str:
         records_checksum=bundle.records_checksum,
         code_version=bundle.code_version,
         features=len(bundle.features),
-        figures=_figures(bundle.metrics),
+        figures=figures_tables(bundle.metrics) if bundle.metrics else _NO_FIGURES,
     )
-
-
-def _figures(metrics: dict[str, Any]) -> str:
-    """Tabulate the backtest: every model, every horizon."""
-    if not metrics:
-        return _NO_FIGURES
-    lines = [
-        f"Walk forward over as-of dates {metrics['from']} to {metrics['to']}: at each date only",
-        "what was known then, trained only on outcomes that had matured by then. In brackets the",
-        "middle 95 % of a bootstrap by drug; precision and events caught are shares from 0 to 1.\n",
-    ]
-    for horizon, found in metrics["horizons"].items():
-        rows, positives, onsets = found["rows"], found["positives"], found["events_at_risk"]
-        lines += [
-            f"\n**{horizon} months**: {rows} drug-months, {positives} of them before an onset",
-            f"(prevalence {found['prevalence']:.4f}), {onsets} onsets.\n",
-            f"| model | {' | '.join(_COLUMNS)} |",
-            "| --- |" + " --- |" * len(_COLUMNS),
-        ]
-        for name, model in found["models"].items():
-            cells = (
-                _figure(model, "roc_auc"),
-                _figure(model, "ap_over_prevalence"),
-                _figure(model, "precision_at_50"),
-                _figure(model["events_at_50"], "recall"),
-                _figure(model, "calibration_slope"),
-            )
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _figure(figures: dict[str, Any], name: str) -> str:
-    """Write a figure with its interval."""
-    value = figures[name]
-    if value is None:
-        return "-"
-    low, high = figures.get(f"{name}_interval") or (None, None)
-    return f"{value:.3f}" + ("" if low is None or high is None else f" ({low:.3f} to {high:.3f})")

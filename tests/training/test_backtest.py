@@ -26,7 +26,7 @@ SHORT: dict[str, Any] = {
     "retrain_every": 3,
 }
 WINDOW = (date(2020, 1, 1), date(2020, 3, 1))
-FILES = ("forecasts.parquet", "events.parquet", "metrics.json")
+FILES = ("forecasts.parquet", "events.parquet", "metrics.json", "evaluation.md")
 
 
 def test_it_writes_the_files_of_the_design(backtest: Backtest) -> None:
@@ -201,6 +201,7 @@ def test_a_window_without_any_matured_label_is_refused(market: Any, tmp_path: Pa
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_random_split_overstates_and_says_so(market: Any, tmp_path: Path) -> None:
     result = run_backtest(
         market.panel, market.spells, market.records_end, *WINDOW, tmp_path,

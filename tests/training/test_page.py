@@ -1,0 +1,107 @@
+"""The page of the evaluation: what it says follows from ``metrics.json``, warnings included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shortcast.training.leaky import WARNING
+from shortcast.training.page import evaluation_page
+
+FIGURES: dict[str, Any] = {
+    "roc_auc": 0.8237,
+    "roc_auc_interval": [0.7914, 0.8664],
+    "ap_over_prevalence": 6.66,
+    "precision_at_25": 0.07,
+    "precision_at_50": 0.0467,
+    "observed_over_expected": 0.8,
+    "calibration_slope": 1.09,
+    "events_at_50": {"recall": 0.153},
+}
+METRICS: dict[str, Any] = {
+    "champion": "lightgbm",
+    "data": "real",
+    "protocol": {
+        "from": "2020-07-01",
+        "to": "2022-03-01",
+        "records_end": "2022-10-03",
+        "retrain_every_months": 3,
+    },
+    "horizons": {
+        "6": {
+            "rows": 55539,
+            "positives": 356,
+            "prevalence": 0.00641,
+            "events_at_risk": 72,
+            "models": {
+                "lightgbm": {
+                    **FIGURES,
+                    "versus": {
+                        "traits": {
+                            "ap": {"difference": -0.0024, "interval": [-0.0283, 0.0146]},
+                            "roc_auc": {"difference": 0.021, "interval": [0.006, 0.04]},
+                            "precision_at_50": {"difference": 0.013, "interval": [None, None]},
+                        }
+                    },
+                    "strata": {
+                        "injection": {
+                            "yes": {"rows": 15984, "positives": 249, **FIGURES},
+                            "no": {"rows": 39555, "positives": 107, **FIGURES},
+                        }
+                    },
+                },
+                "traits": {**FIGURES, "roc_auc": 0.833},
+            },
+        }
+    },
+}
+LEAKY = {
+    "warning": WARNING,
+    "horizon_months": 6,
+    "rows": 55539,
+    "prevalence": 0.0064,
+    "models": {
+        "careless_lightgbm": {
+            "roc_auc": 0.995,
+            "ap_over_prevalence": 120.0,
+            "precision_at_50": 0.33,
+        }
+    },
+}
+
+
+def test_every_model_stands_with_its_figures_and_the_window() -> None:
+    page = evaluation_page(METRICS)
+    assert "2020-07-01 to 2022-03-01" in page
+    assert "| lightgbm | 0.824 (0.791 to 0.866) | 6.660 | 0.047 | 0.153 | 1.090 |" in page
+    assert "| traits | 0.833 " in page
+
+
+def test_a_difference_has_its_sign_and_interval() -> None:
+    row = "| 6 months | traits | -0.002 (-0.028 to 0.015) | +0.021 (0.006 to 0.040) | +0.013 |"
+    assert row in evaluation_page(METRICS)
+
+
+def test_the_strata_are_told_apart() -> None:
+    page = evaluation_page(METRICS)
+    assert "| injection: yes | 15984 | 249 |" in page
+    assert "| injection: no | 39555 | 107 |" in page
+
+
+def test_a_leaky_figure_never_stands_without_the_warning_and_the_honest_one() -> None:
+    page = evaluation_page({**METRICS, "leaky_random_split": LEAKY})
+    leaky = page[page.index("## What a leaky protocol") :]
+    assert WARNING in leaky
+    assert "| lightgbm, walk forward | 0.824 | 6.660 | 0.047 |" in leaky
+    assert "| careless_lightgbm, random split | 0.995 | 120.000 | 0.330 |" in leaky
+    assert "120.000" not in page[: page.index("## What a leaky protocol")]
+
+
+def test_without_a_leaky_run_the_page_says_so() -> None:
+    assert "Not worked out in this run" in evaluation_page(METRICS)
+
+
+@pytest.mark.parametrize(("data", "says"), [("real", False), ("simulated", True)])
+def test_simulated_data_say_so(data: str, says: bool) -> None:
+    assert ("SIMULATED" in evaluation_page({**METRICS, "data": data})) is says

@@ -1,0 +1,151 @@
+"""The evaluation of a backtest as a page of Markdown, for people who would cite or doubt it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shortcast.training.tables import figure, figures_tables, interval, markdown_table
+
+_TEXT = """\
+# How good the estimates are
+
+{simulated}Made by `shortcast backtest --from {start} --to {end}` from public records that reach
+{records_end}; not written by hand. The model that is served is `{champion}`.
+
+At each as-of date a model scores every drug that is not in shortage, from what was known before
+that date. It is retrained every {cadence} months, on outcomes that had matured by then: the gap
+between training and test is the horizon. Precision and recall are of the list of one month; ties
+are broken in the worst order. An onset is a drug newly on the FDA's shortage list after at least
+six months without. The figures say how well the *list* is foreseen: no cause, and no advice.
+
+What the models are: `prevalence` gives every drug the same risk; `past_listings` counts earlier
+shortages; `points` adds up what a pharmacist could on paper; `traits` knows only what a drug is
+(form, class, age, schedule); `logistic` is a regression on all features; `lightgbm` is boosted
+trees on all features.
+
+{figures}
+## {champion} against the others
+
+Paired differences on the same drugs and months, with the middle 95 % of a bootstrap by drug. An
+interval that holds 0 is no difference that these records can show.
+
+{versus}
+## Where it is good and where not
+
+{champion} at {horizon} months.
+
+{strata}
+{leaky}"""
+
+_LEAKY = """\
+## What a leaky protocol would have claimed
+
+{warning}
+
+The same months at {horizon} months: {rows} drug-months, prevalence {prevalence:.4f}.
+
+{table}
+"""
+
+_NOT_RUN = """\
+## What a leaky protocol would have claimed
+
+Not worked out in this run; `--random-split` adds it.
+"""
+
+
+def evaluation_page(metrics: Mapping[str, Any]) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As in ``metrics.json``.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    protocol, champion = metrics["protocol"], metrics["champion"]
+    horizon = "6" if "6" in metrics["horizons"] else next(iter(metrics["horizons"]))
+    window = {"from": protocol["from"], "to": protocol["to"], "horizons": metrics["horizons"]}
+    return _TEXT.format(
+        simulated=""
+        if metrics["data"] == "real"
+        else "**SIMULATED: nothing on this page says anything about real drugs.**\n\n",
+        start=protocol["from"][:7],
+        end=protocol["to"][:7],
+        records_end=protocol["records_end"],
+        champion=champion,
+        cadence=protocol["retrain_every_months"],
+        horizon=horizon,
+        figures=figures_tables(window),
+        versus="\n".join(_versus(metrics["horizons"], champion)) + "\n",
+        strata="\n".join(_strata(metrics["horizons"][horizon]["models"][champion])) + "\n",
+        leaky=_leaky(metrics, horizon),
+    )
+
+
+def _versus(horizons: Mapping[str, Any], champion: str) -> list[str]:
+    """Tabulate the paired differences."""
+    rows = []
+    for horizon, found in horizons.items():
+        for other, figures in found["models"][champion]["versus"].items():
+            differences = (figures[name] for name in ("ap", "roc_auc", "precision_at_50"))
+            cells = [f"{d['difference']:+.3f}{interval(d['interval'])}" for d in differences]
+            rows.append((f"{horizon} months", other, *cells))
+    return markdown_table(("horizon", "against", "AP", "ROC AUC", "precision at 50"), rows)
+
+
+def _strata(model: Mapping[str, Any]) -> list[str]:
+    """Tabulate the strata."""
+    rows = [
+        (
+            f"{stratum.replace('_', ' ')}: {answer}",
+            f"{figures['rows']}",
+            f"{figures['positives']}",
+            figure(figures, "roc_auc"),
+            figure(figures, "ap_over_prevalence"),
+            figure(figures, "precision_at_25"),
+            figure(figures, "observed_over_expected"),
+        )
+        for stratum, answers in model["strata"].items()
+        for answer, figures in answers.items()
+    ]
+    header = (
+        "drugs",
+        "drug-months",
+        "before an onset",
+        "ROC AUC",
+        "AP over prevalence",
+        "precision at 25",
+        "observed over expected",
+    )
+    return markdown_table(header, rows)
+
+
+def _leaky(metrics: Mapping[str, Any], horizon: str) -> str:
+    """Put the leaky figures beside the honest ones, under the warning."""
+    if "leaky_random_split" not in metrics:
+        return _NOT_RUN
+    leaky = metrics["leaky_random_split"]
+    honest = metrics["horizons"][str(leaky["horizon_months"])]["models"][metrics["champion"]]
+    names = ("roc_auc", "ap_over_prevalence", "precision_at_50")
+    rows = [
+        (f"{metrics['champion']}, walk forward", *(f"{honest[name]:.3f}" for name in names)),
+        *(
+            (f"{model}, random split", *(f"{figures[name]:.3f}" for name in names))
+            for model, figures in leaky["models"].items()
+        ),
+    ]
+    return _LEAKY.format(
+        warning=leaky["warning"],
+        horizon=leaky["horizon_months"],
+        rows=leaky["rows"],
+        prevalence=leaky["prevalence"],
+        table="\n".join(
+            markdown_table(("", "ROC AUC", "AP over prevalence", "precision at 50"), rows)
+        ),
+    )
