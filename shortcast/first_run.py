@@ -52,7 +52,7 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     progress("build: done" if built.rebuilt else "build: nothing new")
     with warehouse.open_warehouse() as connection:
         known = jobs.read_records(connection)
-    if _champion_checksum() != known.checksum:
+    if _champion_checksum(progress) != known.checksum:
         end = _last_matured(known.records_end)
         start = months_later(end, -(BACKTEST_MONTHS - 1))
         metrics = jobs.backtest(
@@ -68,12 +68,17 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     progress(jobs.JOBS["monitor"](today).message)
 
 
-def _champion_checksum() -> str | None:
-    """Return the checksum of the records that the champion was trained on."""
+def _champion_checksum(progress: Callable[[str], None]) -> str | None:
+    """Return the checksum of the records that the champion was trained on, if it can be read."""
     folder = settings().champion
     if not folder.exists():
         return None
-    return Bundle.load(folder).records_checksum
+    try:
+        return Bundle.load(folder).records_checksum
+    except ShortcastError as error:
+        # Damaged, or of an earlier version: a new one takes its place below.
+        progress(f"champion: {error}")
+        return None
 
 
 def _last_matured(records_end: date) -> date:

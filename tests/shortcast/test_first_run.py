@@ -113,6 +113,17 @@ def test_a_run_that_broke_off_goes_on_where_it_stopped(
     assert len(forecast_log.list_runs()) == 1
 
 
+def test_a_champion_that_cannot_be_read_is_trained_anew(
+    trainer: Trainer, own_tiny_home: Path
+) -> None:
+    prepare(None)
+    bundle = settings().champion / "bundle.json"
+    bundle.write_text(bundle.read_text().replace('"format": ', '"format": 99'))
+    told = prepare(None)
+    assert trainer.asked == FIRST * 2
+    assert any("champion: " in line and "run `shortcast train`" in line for line in told)
+
+
 def test_without_records_it_says_how_to_name_them(trainer: Trainer) -> None:
     with pytest.raises(ShortcastError, match=r"no records yet.*make up RECORDS=DIR.*--records DIR"):
         prepare(None)
