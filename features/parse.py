@@ -306,12 +306,14 @@ def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSna
         reading = source.read(files, snapshot.as_of)
         _refuse_unusable(reading, snapshot)
         rejected = len(reading.rejects)
-        for table in source.tables:
-            if table.name in reading.tables:
-                frame = reading.tables[table.name]
-                rows[table.name] = len(frame)
-                write_table(frame, table, snapshot, aside / f"{table.name}.parquet")
-        _write_rejects(reading.rejects, snapshot, aside / "rejects.parquet")
+        with duckdb.connect(config={"threads": 1}) as connection:
+            for table in source.tables:
+                if table.name in reading.tables:
+                    frame = reading.tables[table.name]
+                    rows[table.name] = len(frame)
+                    path = aside / f"{table.name}.parquet"
+                    _write_table(connection, frame, table, snapshot, path)
+            _write_rejects(connection, reading.rejects, snapshot, aside / "rejects.parquet")
     except SourceError as error:
         state, reason = "refused", str(error)
     note = {"rows": rows, "rejected": rejected, "state": state, "reason": reason}
@@ -359,11 +361,19 @@ def _numbered(files: pd.Series, rows: pd.Series) -> Iterable[tuple[str, str]]:
     return zip(files.astype(str).str.split("/").str[0], rows.astype(str), strict=True)
 
 
-def write_table(frame: pd.DataFrame, table: Table, snapshot: Snapshot, path: Path) -> None:
+def _write_table(
+    connection: duckdb.DuckDBPyConnection,
+    frame: pd.DataFrame,
+    table: Table,
+    snapshot: Snapshot,
+    path: Path,
+) -> None:
     """Write a table's frame as Parquet, with the declared types, times and lineage.
 
     Parameters
     ----------
+    connection : DuckDBPyConnection
+        Any connection, with one thread so that rows keep their order.
     frame : DataFrame
         As in `Reading.tables`.
     table : Table
@@ -393,21 +403,23 @@ def write_table(frame: pd.DataFrame, table: Table, snapshot: Snapshot, path: Pat
         "CAST(source_row AS BIGINT) AS source_row",
         f"DATE '{snapshot.as_of}' AS observed_at",
     ]
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.register("frame", frame)
-        connection.sql(f"SELECT {', '.join(select)} FROM frame").write_parquet(
-            str(path), compression="zstd"
-        )
+    connection.register("frame", frame)
+    connection.sql(f"SELECT {', '.join(select)} FROM frame").write_parquet(
+        str(path), compression="zstd"
+    )
+    connection.unregister("frame")
 
 
-def _write_rejects(frame: pd.DataFrame, snapshot: Snapshot, path: Path) -> None:
+def _write_rejects(
+    connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, snapshot: Snapshot, path: Path
+) -> None:
     """Write the quarantined rows."""
-    with duckdb.connect(config={"threads": 1}) as connection:
-        connection.register("frame", frame.loc[:, list(REJECT_COLUMNS)].astype(str))
-        connection.sql(
-            f"SELECT '{snapshot.source}' AS source, DATE '{snapshot.as_of}' AS as_of, "
-            'file, TRY_CAST(row AS BIGINT) AS row, "column", value, reason FROM frame'
-        ).write_parquet(str(path))
+    connection.register("frame", frame.loc[:, list(REJECT_COLUMNS)].astype(str))
+    connection.sql(
+        f"SELECT '{snapshot.source}' AS source, DATE '{snapshot.as_of}' AS as_of, "
+        'file, TRY_CAST(row AS BIGINT) AS row, "column", value, reason FROM frame'
+    ).write_parquet(str(path))
+    connection.unregister("frame")
 
 
 def _refuse_shrunken(

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from shortcast.training.baselines import PAST_LISTINGS
 from shortcast.training.bundle import rank_scores
 from shortcast.training.calibration import FloatArray, coherent
 from shortcast.training.evaluation import evaluate
-from shortcast.training.fitting import fit, training_rows
+from shortcast.training.fitting import TrainingRows, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, BoostedTrees, Factory, standing_models
 from shortcast.training.outcomes import HORIZONS, as_days, onset_labels
@@ -180,7 +181,7 @@ def run_backtest(
         categories = categories_of(panel, catalogue.values())
         X = encode(panel, list(catalogue), categories)
         factories = {
-            **standing_models(groups, categories, seed, settings().threads),
+            **standing_models(groups, categories, seed),
             **(more_models or {}),
         }
         folds = {
@@ -191,20 +192,32 @@ def run_backtest(
         scored = np.flatnonzero(at_risk & (as_of >= pd.Timestamp(start)).to_numpy())
 
     risk = {name: np.full((len(panel), len(horizons)), np.nan) for name in factories}
+
+    def fit_and_score(
+        name: str,
+        factory: Factory,
+        rows: TrainingRows,
+        horizon: int,
+        test: np.ndarray,
+        column: int,
+    ) -> None:
+        with stages.stage(f"fit {name}"):
+            risk[name][test, column] = fit(factory, rows, horizon).risk(X.iloc[test])
+
     retrainings = [folds[horizons[0]][i].retrain for i in range(len(folds[horizons[0]]))]
     for i, retrain in enumerate(retrainings):
         progress(f"Training as of {retrain} ({i + 1} of {len(retrainings)})")
         with stages.stage("label"):
             # What the labels were, had the records been read on that day and no later.
             labels = onset_labels(panel, spells_known(spells, retrain), retrain, horizons)
+        fits: list[Callable[[], None]] = []
         for column, horizon in enumerate(horizons):
             fold = folds[horizon][i]
             rows = training_rows(X, as_of, panel["at_risk"], labels[f"onset_{horizon}"], fold)
             test = scored[as_of.iloc[scored].isin(pd.to_datetime(list(fold.test))).to_numpy()]
             for name, factory in factories.items():
-                with stages.stage(f"fit {name}"):
-                    fitted = fit(factory, rows, horizon)
-                    risk[name][test, column] = fitted.risk(X.iloc[test])
+                fits.append(partial(fit_and_score, name, factory, rows, horizon, test, column))
+        side_by_side(fits)
 
     with stages.stage("forecasts"):
         progress("Ranking and scoring the forecasts")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
+from shortcast.settings import settings
 from shortcast.training.calibration import FloatArray, Platt
 from shortcast.training.estimator import RiskModel
 from shortcast.training.models import Factory
 from shortcast.training.outcomes import as_days
 from shortcast.training.splits import Fold, validate_no_overlap
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -165,3 +171,20 @@ def fit(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
     late, outcome = rows.X[rows.late], rows.y[rows.late]
     platt = Platt.fit(earlier.decision_function(late), outcome, horizon_months)
     return Fitted(model, platt.levelled(model.decision_function(late), outcome))
+
+
+def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Run jobs in as many threads as the settings allow.
+
+    Parameters
+    ----------
+    jobs : sequence of callable
+        Fits; their work is done outside Python, so that threads are enough.
+
+    Returns
+    -------
+    list
+        What each returned, in order.
+    """
+    with ThreadPoolExecutor(settings().threads) as pool:
+        return [future.result() for future in [pool.submit(job) for job in jobs]]

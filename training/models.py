@@ -59,7 +59,8 @@ class BoostedTrees(RiskModel):
     seed : int
         Seed of all draws.
     threads : int
-        Threads; the fitted trees do not depend on it.
+        Threads; the fitted trees do not depend on it. On tables of this size two fits side
+        by side take half the time of two fits with two threads each.
     parameters : mapping of str to object
         LightGBM parameters over `PARAMETERS`.
 
@@ -78,7 +79,7 @@ class BoostedTrees(RiskModel):
         rounds: int = ROUNDS,
         keep_negatives: float = KEEP_NEGATIVES,
         seed: int = 0,
-        threads: int = 2,
+        threads: int = 1,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.features = features
@@ -105,7 +106,8 @@ class BoostedTrees(RiskModel):
             ],
             "monotone_constraints_method": "advanced",
             "deterministic": True,
-            "force_row_wise": True,
+            # A tree looks at few of the columns; the trees are the same either way.
+            "force_col_wise": True,
             "num_threads": self.threads,
             "seed": self.seed,
             "verbosity": -1,
@@ -150,7 +152,6 @@ def standing_models(
     groups: Mapping[str, Group],
     categories: Mapping[str, Sequence[str]],
     seed: int = 0,
-    threads: int = 2,
 ) -> dict[str, Factory]:
     """Return the models that stand in every backtest.
 
@@ -160,7 +161,7 @@ def standing_models(
         Feature groups in panel order.
     categories : mapping of str to sequence of str
         Values of the categorical features.
-    seed, threads : int
+    seed : int
         For the boosted trees.
 
     Returns
@@ -174,7 +175,7 @@ def standing_models(
     history = [f.name for f in groups["history"].features] if "history" in groups else []
 
     def boosted(features: Sequence[Feature]) -> Factory:
-        return lambda: BoostedTrees(features, hidden=history, seed=seed, threads=threads)
+        return lambda: BoostedTrees(features, hidden=history, seed=seed)
 
     return {
         "prevalence": Prevalence,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,9 @@ import pandas as pd
 import shortcast
 from shortcast.features.groups import registry
 from shortcast.features.groups.contract import Group
-from shortcast.settings import settings
 from shortcast.training.backtest import spells_known
 from shortcast.training.bundle import Bundle, BundleFeature
-from shortcast.training.fitting import fit, training_rows
+from shortcast.training.fitting import Fitted, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, BoostedTrees, standing_models
 from shortcast.training.outcomes import HORIZONS, as_days, onset_labels
@@ -153,23 +153,27 @@ def fit_bundle(
     as_of = as_days(panel["as_of"])
     categories = categories_of(panel, catalogue.values())
     X = encode(panel, list(catalogue), categories)
-    factory = standing_models(groups, categories, seed, settings().threads)[CHAMPION]
+    factory = standing_models(groups, categories, seed)[CHAMPION]
     labels = onset_labels(panel, spells_known(spells, retrain), retrain, horizons)
-    models, platt = {}, {}
-    trained_through = date.min
-    for horizon in horizons:
+    first = as_of.min().date()
+    folds = {
+        h: training_fold(first, retrain, h, calibration_months=calibration_months) for h in horizons
+    }
+
+    def fit_horizon(horizon: int) -> Fitted:
         progress(f"Training for {horizon} months")
-        fold = training_fold(
-            as_of.min().date(), retrain, horizon, calibration_months=calibration_months
-        )
-        rows = training_rows(X, as_of, panel["at_risk"], labels[f"onset_{horizon}"], fold)
-        fitted = fit(factory, rows, horizon)
+        label = labels[f"onset_{horizon}"]
+        rows = training_rows(X, as_of, panel["at_risk"], label, folds[horizon])
+        return fit(factory, rows, horizon)
+
+    models, platt = {}, {}
+    jobs = [partial(fit_horizon, horizon) for horizon in horizons]
+    for horizon, fitted in zip(horizons, side_by_side(jobs), strict=True):
         assert isinstance(fitted.model, BoostedTrees)
         models[horizon] = {
             name: booster.model_to_string() for name, booster in fitted.model.boosters_.items()
         }
         platt[horizon] = fitted.platt
-        trained_through = max(trained_through, fold.train_through)
     group_of = {f.name: name for name, group in groups.items() for f in group.features}
     return Bundle(
         name=CHAMPION,
@@ -184,8 +188,8 @@ def fit_bundle(
         platt=platt,
         models=models,
         trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        trained_from=as_of.min().date(),
-        trained_through=trained_through,
+        trained_from=first,
+        trained_through=max(fold.train_through for fold in folds.values()),
         records_end=records_end,
         records_checksum=records_checksum,
         code_version=code_version,

@@ -268,8 +268,8 @@ def evidence(view: AsOf) -> str:
     UNION ALL
     SELECT a.drug_id, a.as_of, a.approval_date, a.known_from,
            concat_ws(' ', a.application_type, a.application_no || coalesce(' of ' || p.holder, ''),
-                     'approved' || coalesce(': ' || nullif(concat_ws(' ', p.trade_name, p.strength), ''),
-                                            '')),
+                     'approved' || coalesce(
+                         ': ' || nullif(concat_ws(' ', p.trade_name, p.strength), ''), '')),
            a.source, a.source_file, a.source_row
     FROM {approvals} AS a
     LEFT JOIN named AS p USING (as_of, drug_id, application_no, product_no)
