@@ -109,10 +109,12 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
             )
             WHERE initial_posting_date <= resolved
             UNION ALL
-            -- Features follow the HTML list only until the CSV takes over; in hindsight the
-            -- last page that shows an entry counts.
-            SELECT drug_id, first_seen, last_seen, greatest(known_until, last_seen)
-            FROM drug_html_spells
+            -- The HTML list is followed until captures of the CSV list begin, as features do:
+            -- it gives the first and the last page of an entry, and hides what lay between.
+            SELECT drug_id, first_seen, least(last_seen, takes_over),
+                   least(greatest(known_until, last_seen), takes_over)
+            FROM drug_html_spells,
+                 (SELECT min(as_of) AS takes_over FROM captures WHERE source = 'fda_shortages')
             WHERE status = 'Current' AND NOT withdrawn
         ),
         -- Walk through a drug's spans by their start; a span that begins less than six
