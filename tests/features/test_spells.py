@@ -506,8 +506,8 @@ def test_spells_agree_with_the_rules_followed_capture_by_capture(seed: int) -> N
         spans = [span for listing in of_firms for span in naive_spans(captures, listing)]
         for page_name, first, last, gone in pages:
             if page_name == name and first < captures[0]:
-                until = min(gone or captures[0], captures[0])
-                spans.append((first, last, max(until, last)))
+                until = max(gone or captures[0], last)
+                spans.append((first, min(last, captures[0]), min(until, captures[0])))
         expected += [(f"{name.lower()}--injection", *spell) for spell in naive_spells(spans)]
     assert rows == sorted(expected, key=str)
 
