@@ -10,13 +10,14 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 FOLDERS = ("features", "training", "serving", "monitoring")
-TRAINING_ONLY = {"matplotlib", "mlflow", "mlflow-skinny", "optuna", "scikit-learn"}
+TRAINING_ONLY = {"matplotlib", "mlflow", "mlflow-skinny", "scikit-learn"}
 LARGEST_FILE = 1_500_000
 
 
@@ -143,7 +144,7 @@ def test_service_imports_without_the_training_extra(
     ]
     code = f"""
 import importlib, sys
-for name in ("matplotlib", "mlflow", "optuna", "sklearn"):
+for name in ("matplotlib", "mlflow", "sklearn"):
     sys.modules[name] = None  # importing it now fails as if it were not installed
 for name in {[*modules, "shortcast.serving"]!r}:
     importlib.import_module(name)
@@ -160,6 +161,32 @@ def test_base_requirements_leave_training_out(repo_root: Path) -> None:
     assert TRAINING_ONLY & set(base) == set()
     assert {"duckdb", "fastapi", "lightgbm"} <= set(base)
     assert set(locked(repo_root / "requirements" / "all.txt")) >= TRAINING_ONLY
+
+
+def test_what_is_declared_is_used(repo_root: Path, tracked: list[str]) -> None:
+    # What nobody imports is only more to install, to patch and to attack.
+    imported: set[str] = set()
+    for path in tracked:
+        if path.endswith(".py") and path.split("/")[0] in ("shortcast", *FOLDERS):
+            for node in ast.walk(ast.parse((repo_root / path).read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    imported.add((node.module or "").split(".")[0])
+    used = {
+        name.lower().replace("_", "-")
+        for module, names in packages_distributions().items()
+        if module in imported
+        for name in names
+    }
+    # SQLAlchemy loads the driver by the address of the database.
+    used.add("psycopg")
+    project = tomllib.loads((repo_root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [name for names in project["optional-dependencies"].values() for name in names]
+    declared = {
+        re.split(r"[\[<>=~! ;]", text)[0].lower() for text in project["dependencies"] + extras
+    }
+    assert declared - used == set()
 
 
 @pytest.mark.parametrize("part", ["base.txt", "uv.txt"])

