@@ -54,7 +54,8 @@ def write_panel(
         If a group gives a drug more than one row.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f".{out.name}.partial")
+    # A name of this process's own: two may be at the same panel at once.
+    aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     ordered = sorted(set(dates))
     stretches = [ordered[i : i + MONTHS_AT_ONCE] for i in range(0, len(ordered), MONTHS_AT_ONCE)]
     rows = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -111,6 +112,24 @@ def test_a_panel_file_appears_whole_or_not_at_all(
     with pytest.raises(duckdb.OutOfMemoryException):
         panel.write_panel(connection, first_of_months("2020-01", "2020-03"), tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_may_write_one_panel_at_once(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "p"
+    own = os.getpid()
+
+    def another_writes(_: str) -> None:
+        monkeypatch.setattr(os, "getpid", lambda: own + 1)
+        with connection.cursor() as cursor:
+            cursor.execute("USE warehouse")
+            assert panel.write_panel(cursor, [MAY], out) == 4
+        assert pq.read_metadata(out).num_rows == 4
+
+    assert panel.write_panel(connection, [MAY], out, progress=another_writes) == 4
+    assert pq.read_metadata(out).num_rows == 4
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_a_panel_of_no_month_is_refused(
