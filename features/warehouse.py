@@ -64,7 +64,12 @@ def open_warehouse(config: Settings | None = None) -> duckdb.DuckDBPyConnection:
     # Attached to an instance of its own: DuckDB keeps one instance for each path and process, and
     # would hand out the file of before as long as any other connection holds it open.
     connection = duckdb.connect(
-        config={"threads": config.threads, "memory_limit": config.memory_limit}
+        config={
+            "threads": config.threads,
+            "memory_limit": config.memory_limit,
+            # Else what does not fit into memory is spilt into the current folder.
+            "temp_directory": str(config.home / "tmp"),
+        }
     )
     quoted = str(path).replace("'", "''")
     try:
@@ -132,8 +137,14 @@ def build(
 
 
 def records_checksum(snapshots: Sequence[ParsedSnapshot]) -> str:
-    """Return one checksum over the raw files of all snapshots."""
-    joined = "\n".join(f"{s.source} {s.as_of} {s.checksum}" for s in snapshots)
+    """Return one checksum over the raw files of the accepted snapshots.
+
+    What was refused is in no table: the records are the same without it, and others once it
+    is accepted.
+    """
+    joined = "\n".join(
+        f"{s.source} {s.as_of} {s.checksum}" for s in snapshots if s.state == "accepted"
+    )
     return hashlib.sha256(joined.encode()).hexdigest()
 
 

@@ -120,6 +120,8 @@ class Warehouse:
             config={
                 "threads": self._settings.threads,
                 "memory_limit": self._settings.memory_limit,
+                # Else what does not fit into memory is spilt into the current folder.
+                "temp_directory": str(self._settings.home / "tmp"),
             },
         )
         path = str(self._settings.warehouse).replace("'", "''")

@@ -109,6 +109,35 @@ def test_a_new_snapshot_makes_a_new_warehouse_with_a_new_checksum(
     assert reach == ("2020-11-11",)
 
 
+def test_a_refused_snapshot_is_no_part_of_the_records_until_it_is_confirmed(
+    config: Settings, tmp_path: Path
+) -> None:
+    """Else what is trained and scored before it is confirmed would pass for up to date after."""
+
+    def told(**changes: str) -> tuple[str, bool]:
+        assert warehouse.build(config.model_copy(update=changes)).rebuilt
+        with warehouse.open_warehouse(config) as connection:
+            ((checksum,),) = connection.execute("SELECT records_checksum FROM build").fetchall()
+            states = connection.execute("SELECT state FROM snapshots").fetchall()
+        return checksum, ("refused",) in states
+
+    with warehouse.open_warehouse(config) as connection:
+        ((before,),) = connection.execute("SELECT records_checksum FROM build").fetchall()
+    day = "2020-11-11"
+    cut_short = shortage_list(*LISTED[CAPTURES[2]][:1])
+    take_in(config, tmp_path / "more", {f"fda_shortages/{day}/Drugshortages.csv": cut_short})
+    assert told() == (before, True)
+    checksum, is_refused = told(confirmed=f"fda_shortages/{day}")
+    assert checksum != before
+    assert not is_refused
+
+
+def test_what_does_not_fit_into_memory_is_spilt_below_the_home(config: Settings) -> None:
+    with warehouse.open_warehouse(config) as connection:
+        found = connection.execute("SELECT current_setting('temp_directory')").fetchall()
+    assert found == [(str(config.home / "tmp"),)]
+
+
 def test_changed_code_makes_a_new_warehouse(
     config: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,13 @@ def test_a_query_that_fails_is_an_error_of_the_warehouse(bare_market: Any) -> No
         cursor.execute("SELECT * FROM no_such_table")
 
 
+def test_what_does_not_fit_into_memory_is_spilt_below_the_home(bare_market: Any) -> None:
+    bare_market.write_warehouse()
+    with Warehouse(bare_market.settings).cursor() as cursor:
+        found = cursor.execute("SELECT current_setting('temp_directory')").fetchall()
+    assert found == [(str(bare_market.settings.home / "tmp"),)]
+
+
 def test_nobody_can_write(bare_market: Any) -> None:
     bare_market.write_warehouse()
     with (
