@@ -160,7 +160,7 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
 
 async def _on_database(request: Request, error: Exception) -> Response:
     log.error("%s: %s", request.url.path, error)
-    detail = "The application database cannot be read; /health says why, 'shortcast doctor' more."
+    detail = "The application database cannot be read; /health says why."
     return _answer(request, Problem(503, "no-database", detail))
 
 

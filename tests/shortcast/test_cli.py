@@ -16,6 +16,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from tiny_records import CORVANATE, OSTRUNIDE, TALVERINE, TREE, VELMORIL, write_tree
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from shortcast import __version__, cli, jobs
 from shortcast.features import warehouse
@@ -85,6 +87,21 @@ def test_every_command_has_help_with_an_example(shortcast: Shell) -> None:
         answer = shortcast(name, "--help")
         assert answer.code == 0
         assert f"Example: shortcast {name}" in answer.out
+
+
+def test_every_command_that_a_sentence_sends_its_reader_to_is_there(repo_root: Path) -> None:
+    folders = ("features", "training", "serving", "monitoring", "shortcast")
+    named = {
+        (command, path.name)
+        for folder in folders
+        for kind in ("*.py", "*.html")
+        for path in (repo_root / folder).rglob(kind)
+        for command in re.findall(r"['`]shortcast ([a-z]+)", path.read_text(encoding="utf-8"))
+    }
+    there = get_command(cli.app)
+    assert isinstance(there, TyperGroup)
+    assert len(named) > 20
+    assert {(c, file) for c, file in named if c not in there.commands} == set()
 
 
 @pytest.mark.parametrize(
