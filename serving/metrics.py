@@ -21,6 +21,9 @@ from shortcast.serving.service import Service
 
 log = logging.getLogger(__name__)
 
+#: Methods counted by name; a client may make up any other, and each would be a series of its own.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 
 class Metrics:
     """The metrics of one service.
@@ -81,7 +84,8 @@ class MetricsMiddleware:
             await self._app(scope, receive, count)
         finally:
             route = getattr(scope.get("route"), "path", None) or "unmatched"
-            self._metrics.requests.labels(route, scope["method"], status).inc()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.requests.labels(route, method, status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Literal
 
 import sqlalchemy as sa
@@ -14,7 +15,12 @@ from shortcast.errors import ShortcastError
 from shortcast.serving.service import Service, ServiceOf
 from shortcast.serving.words import DISCLAIMER
 
+log = logging.getLogger(__name__)
+
 router = APIRouter(tags=["operations"])
+
+#: The message of a driver holds the address of the database: it goes into the log alone.
+_UNREADABLE = "The application database cannot be read; the log of the service says why."
 
 
 class Check(BaseModel):
@@ -87,7 +93,8 @@ def _database(service: Service) -> Check:
     try:
         service.ask(sa.text("SELECT 1"))
     except (ShortcastError, SQLAlchemyError) as error:
-        return Check(check="database", ok=False, detail=_first_line(error))
+        log.warning("health: %s", error)
+        return Check(check="database", ok=False, detail=_UNREADABLE)
     return Check(check="database", ok=True, detail="Answers.")
 
 
@@ -104,7 +111,8 @@ def _forecast(service: Service) -> Check:
     try:
         run = service.find_run()
     except (ShortcastError, SQLAlchemyError) as error:
-        return Check(check="forecast", ok=False, detail=_first_line(error))
+        log.warning("health: %s", error)
+        return Check(check="forecast", ok=False, detail=_UNREADABLE)
     if run is None:
         detail = "No forecast has been made yet; run 'shortcast score'."
         return Check(check="forecast", ok=False, detail=detail)
@@ -113,7 +121,3 @@ def _forecast(service: Service) -> Check:
         f"{run.model_version}, from {run.data} records."
     )
     return Check(check="forecast", ok=True, detail=detail)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

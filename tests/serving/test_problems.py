@@ -105,7 +105,7 @@ def test_a_database_that_cannot_be_read_is_a_problem(
     assert str(market.settings.home) not in response.text
     health = client.get("/health")
     assert health.status_code == 503
-    assert "cannot be opened" in health.text
+    assert "The application database cannot be read" in health.text
     assert str(market.settings.home) not in health.text
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -62,6 +63,24 @@ def test_a_warehouse_that_went_bad_is_told_while_the_last_good_one_answers(
     assert client.get("/v1/products/1234-0567-01").status_code == 200
 
 
+def test_the_address_of_a_database_that_is_down_goes_to_the_log_alone(
+    market: Any,
+    client: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    address = market.settings.home / "private-name"
+    address.mkdir()  # a folder is no database
+    broken = market.settings.model_copy(update={"database_url": f"sqlite:///{address}"})
+    monkeypatch.setattr(client.app.state.service, "settings", broken)  # type: ignore[attr-defined]
+    response = client.get("/health")
+    assert response.status_code == 503
+    found = checks(response.json())
+    assert found["database"] is found["forecast"] is False
+    assert "private-name" not in response.text
+    assert "private-name" in caplog.text
+
+
 def test_metrics_count_requests_by_route_not_by_address(client: TestClient) -> None:
     client.get("/v1/drugs/velorane--injection")
     client.get("/v1/drugs/nosuch--topical")
@@ -73,6 +92,21 @@ def test_metrics_count_requests_by_route_not_by_address(client: TestClient) -> N
     assert found["shortcast_requests_total", "GET", "unmatched", "404"] == 1
     assert found["shortcast_request_seconds_count", route] == 2
     assert not any("wp-login" in part for sample in found for part in sample)
+
+
+def test_made_up_methods_are_counted_as_one(client: TestClient) -> None:
+    for method in ("PROPFIND", "X1", "X2"):
+        client.request(method, "/v1/sources")
+    client.request("DELETE", "/v1/sources")
+    found = samples(client)
+    methods = {
+        sample[1]: count
+        for sample, count in found.items()
+        if sample[0] == "shortcast_requests_total"
+    }
+    assert methods["other"] == 3
+    assert methods["DELETE"] == 1
+    assert set(methods) <= {"other", "DELETE", "GET"}
 
 
 def test_a_defect_is_counted(client: TestClient, monkeypatch: Any) -> None:
