@@ -13,8 +13,7 @@ def link_abroad(connection: duckdb.DuckDBPyConnection) -> None:
 
     Columns are ``country`` (CA, UK), ``kind`` (shortage, discontinuation, concession),
     ``report_id``, ``product`` (as the source writes it), ``drug_id``, ``ingredient_key``,
-    ``form_group``, ``event_date`` and times; and ``abroad_states``: what became of the
-    Canadian reports.
+    ``form_group``, ``event_date`` and times.
 
     Parameters
     ----------

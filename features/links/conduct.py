@@ -1,4 +1,4 @@
-"""Inspections, compliance actions, letters and 483s to firms.
+"""Inspections, compliance actions, letters and registered sites to firms.
 
 There is no public map from a drug to the plant that makes it. The link is by the firm's name,
 so every one of these tables speaks of companies, not of plants.
@@ -15,7 +15,6 @@ _TABLES = (
     ("firm_inspections", "inspections", "legal_name"),
     ("firm_actions", "compliance_actions", "legal_name"),
     ("firm_letters", "warning_letters", "company"),
-    ("firm_483s", "published_483s", "legal_name"),
     ("firm_sites", "establishments", "firm_name"),
 )
 
@@ -23,9 +22,8 @@ _TABLES = (
 def link_conduct(connection: duckdb.DuckDBPyConnection) -> None:
     """Link what the FDA found at companies to firms.
 
-    Creates ``firm_inspections``, ``firm_actions``, ``firm_letters``, ``firm_483s`` and
-    ``firm_sites``. Each has the columns of its fact table and ``firm_id``; rows whose firm
-    has no name are left out.
+    Creates ``firm_inspections``, ``firm_actions``, ``firm_letters`` and ``firm_sites``. Each
+    has the columns of its fact table and ``firm_id``; rows whose firm has no name are left out.
 
     Parameters
     ----------

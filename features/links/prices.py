@@ -16,9 +16,8 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
     drug_prices
         One row for each drug and month of the survey: ``products`` (NDCs with a price),
         ``price_median_usd`` and ``price_min_usd`` per pricing unit, and
-        ``log_change_3m``, ``_6m``, ``_12m``: the median over NDCs of the logarithm of the
-        price against that of the same NDC so many months earlier (null where no NDC had
-        one), with ``changed_share``: NDCs whose price took effect within the last month.
+        ``log_change_6m``, ``_12m``: the median over NDCs of the logarithm of the price
+        against that of the same NDC so many months earlier (null where no NDC had one).
         Known from the day of the survey's file.
     ingredient_partb_prices
         Medicare Part B: ``ingredient_key``, ``year``, ``price_usd_per_unit``,
@@ -44,7 +43,7 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
         -- The first survey file of each month stands for the month. A row that came out after
         -- its month says nothing of what was known then, and must not take an older one's place.
         monthly AS (
-            SELECT ndc, date_trunc('month', as_of_date) AS month, as_of_date, effective_date,
+            SELECT ndc, date_trunc('month', as_of_date) AS month, as_of_date,
                    price_usd_per_unit AS price, known_from, source, source_file, source_row
             FROM nadac_prices
             WHERE NOT withdrawn AND price_usd_per_unit > 0
@@ -54,21 +53,16 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
                 ORDER BY known_from, as_of_date, price_usd_per_unit) = 1
         ),
         changes AS (
-            SELECT m.*, ln(m.price / a.price) AS change_3m, ln(m.price / b.price) AS change_6m,
-                   ln(m.price / c.price) AS change_12m
+            SELECT m.*, ln(m.price / a.price) AS change_6m, ln(m.price / b.price) AS change_12m
             FROM monthly AS m
-            LEFT JOIN monthly AS a ON a.ndc = m.ndc AND a.month = m.month - INTERVAL 3 MONTH
+            LEFT JOIN monthly AS a ON a.ndc = m.ndc AND a.month = m.month - INTERVAL 6 MONTH
              AND a.known_from <= m.known_from
-            LEFT JOIN monthly AS b ON b.ndc = m.ndc AND b.month = m.month - INTERVAL 6 MONTH
+            LEFT JOIN monthly AS b ON b.ndc = m.ndc AND b.month = m.month - INTERVAL 12 MONTH
              AND b.known_from <= m.known_from
-            LEFT JOIN monthly AS c ON c.ndc = m.ndc AND c.month = m.month - INTERVAL 12 MONTH
-             AND c.known_from <= m.known_from
         )
         SELECT d.drug_id, m.month::DATE AS month, count(*) AS products,
                median(m.price) AS price_median_usd, min(m.price) AS price_min_usd,
-               median(m.change_3m) AS log_change_3m, median(m.change_6m) AS log_change_6m,
-               median(m.change_12m) AS log_change_12m,
-               avg((m.effective_date > m.as_of_date - 31)::INTEGER) AS changed_share,
+               median(m.change_6m) AS log_change_6m, median(m.change_12m) AS log_change_12m,
                max(m.as_of_date) AS event_date,
                greatest(max(m.known_from), max(d.known_from)) AS known_from,
                CAST(NULL AS DATE) AS known_until,

@@ -167,7 +167,6 @@ def test_what_the_fda_found_is_linked_to_companies(connection: duckdb.DuckDBPyCo
     for table, known_from in (
         ("firm_actions", "2018-07-30"),
         ("firm_letters", "2018-07-10"),
-        ("firm_483s", "2020-03-08"),
         ("firm_sites", "2020-06-30"),
     ):
         found = rows(connection, f"SELECT firm_id, known_from FROM {table}")
@@ -178,11 +177,11 @@ def test_prices_reach_a_drug_by_the_ndc_and_an_ingredient_by_its_name(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     query = (
-        "SELECT drug_id, month, price_median_usd, round(log_change_3m, 4) AS change, known_from "
+        "SELECT drug_id, month, price_median_usd, round(log_change_6m, 4) AS change, known_from "
         "FROM drug_prices"
     )
     assert rows(connection, query) == [
-        (OSTRUNIDE, "2020-07-01", 1.25, None, "2020-07-01"),
+        (OSTRUNIDE, "2020-04-01", 1.25, None, "2020-04-01"),
         (OSTRUNIDE, "2020-10-01", 1.5, 0.1823, "2020-10-07"),
     ]
     part_b = "SELECT ingredient_key, year, known_from FROM ingredient_partb_prices"
