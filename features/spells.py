@@ -36,7 +36,8 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
         ``drug_id``, ``onset_date``, ``known_from`` (when the onset was public),
         ``end_date_earliest``, ``end_date_latest`` (null while it lasts), ``first_ever``.
     discontinuations
-        ``drug_id``, ``event_date``, ``firm_id``: notices that a maker discontinues.
+        ``drug_id``, ``event_date``, ``firm_id``, ``known_from``: notices that a maker
+        discontinues.
     records_reach
         One row, ``records_end``: the last day that the shortage records reach.
 
@@ -161,9 +162,10 @@ def make_spells(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         CREATE TABLE discontinuations AS
-        SELECT DISTINCT drug_id, event_date, firm_id
+        SELECT drug_id, event_date, firm_id, min(known_from) AS known_from
         FROM drug_discontinuations
         WHERE drug_id IS NOT NULL AND event_date IS NOT NULL
+        GROUP BY drug_id, event_date, firm_id
         ORDER BY event_date, drug_id, firm_id
         """
     )

@@ -22,7 +22,6 @@ import shortcast
 from shortcast.errors import ShortcastError
 from shortcast.features.groups import registry
 from shortcast.features.groups.contract import Group
-from shortcast.settings import settings
 from shortcast.training import leaky
 from shortcast.training.baselines import PAST_LISTINGS
 from shortcast.training.bundle import rank_scores
@@ -30,7 +29,8 @@ from shortcast.training.calibration import FloatArray, coherent
 from shortcast.training.evaluation import evaluate
 from shortcast.training.fitting import TrainingRows, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
-from shortcast.training.models import CHAMPION, BoostedTrees, Factory, standing_models
+from shortcast.training.models import CHAMPION, Factory, standing_models
+from shortcast.training.other_outcomes import other_outcomes
 from shortcast.training.outcomes import HORIZONS, as_days, onset_labels
 from shortcast.training.page import evaluation_page
 from shortcast.training.splits import walk_forward
@@ -98,6 +98,7 @@ def run_backtest(
     resamples: int = 200,
     seed: int = 0,
     random_split: bool = False,
+    discontinuations: pd.DataFrame | None = None,
     groups: Mapping[str, Group] | None = None,
     more_models: Mapping[str, Factory] | None = None,
     records: Mapping[str, str] | None = None,
@@ -139,6 +140,9 @@ def run_backtest(
         Seed of the trees and the bootstrap.
     random_split : bool
         Whether to add, as a warning, what a leaky random split would have claimed.
+    discontinuations : DataFrame, optional
+        ``drug_id``, ``event_date`` and, if the records tell, ``known_from``: an outcome of its
+        own, as are the ends of the spells (see `~shortcast.training.other_outcomes`).
     groups : mapping of str to Group, optional
         Feature groups; those of the registry by default.
     more_models : mapping of str to callable, optional
@@ -208,7 +212,6 @@ def run_backtest(
     for i, retrain in enumerate(retrainings):
         progress(f"Training as of {retrain} ({i + 1} of {len(retrainings)})")
         with stages.stage("label"):
-            # What the labels were, had the records been read on that day and no later.
             labels = onset_labels(panel, spells_known(spells, retrain), retrain, horizons)
         fits: list[Callable[[], None]] = []
         for column, horizon in enumerate(horizons):
@@ -242,17 +245,26 @@ def run_backtest(
             },
             "horizons": _evaluate(forecasts, events, panel, horizons, resamples, seed, progress),
         }
+    with stages.stage("other outcomes"):
+        progress("Foreseeing discontinuations and resolutions, by baselines")
+        events_of = {"resolution": spells}
+        if discontinuations is not None:
+            events_of["discontinuation"] = discontinuations
+        metrics["other_outcomes"] = other_outcomes(
+            X, panel, events_of, folds, records_end, categories, seed
+        )
     if random_split:
         with stages.stage("leaky random split"):
             progress("Running the leaky random split, for comparison only")
             metrics["leaky_random_split"] = leaky.random_split(
                 X,
+                panel["at_risk"],
                 onset_labels(panel, spells, records_end, horizons),
                 as_of,
                 start,
+                factories[CHAMPION],
                 list(catalogue.values()),
                 seed,
-                settings().threads,
                 horizon=6 if 6 in horizons else horizons[0],
             )
 
@@ -276,7 +288,7 @@ def run_backtest(
             "features": list(catalogue),
         },
         "seeds": {"models": seed, "bootstrap": seed},
-        "parameters": {"lightgbm": BoostedTrees([]).settings()},
+        "parameters": {"lightgbm": factories[CHAMPION]().description()},
         "libraries": {
             "lightgbm": lightgbm.__version__,
             "numpy": np.__version__,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,16 @@ class RiskModel(ClassifierMixin, BaseEstimator):
     recalibrate: bool = True
     learns_from_shortages: bool = False
     classes_ = np.array([False, True])
+
+    def description(self) -> dict[str, Any]:
+        """Return what makes the fit, for the log of a run.
+
+        Returns
+        -------
+        dict of str to object
+            The parameters by name.
+        """
+        return self.get_params()
 
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
         """Fit on rows with known labels.

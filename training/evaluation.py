@@ -151,6 +151,28 @@ def _figures(
     return found
 
 
+def plain_figures(
+    y: FloatArray, score: FloatArray, reference: FloatArray, month: np.ndarray
+) -> dict[str, float | None]:
+    """Compute the figures of one model, without intervals.
+
+    Parameters
+    ----------
+    y : ndarray of shape (rows,)
+        Outcomes, 0 or 1, both of them among the rows.
+    score, reference : ndarray of shape (rows,)
+        Probabilities of the model, and of the rate that its Brier skill is measured against.
+    month : ndarray of shape (rows,)
+        Number of each row's month, from 0.
+
+    Returns
+    -------
+    dict of str to float or None
+        Undefined figures are null.
+    """
+    return {key: _number(value) for key, value in _figures(y, score, reference, month).items()}
+
+
 def _bootstrap(
     y: FloatArray,
     score: FloatArray,

@@ -29,7 +29,8 @@ class Fitted:
     model : RiskModel
         Fitted on all matured rows.
     platt : Platt
-        Recalibration, learnt from an earlier fit on rows that it had not seen.
+        Recalibration: its slope learnt from an earlier fit, on rows that this had not seen; its
+        level set on the same rows for the model that is used, which has seen them.
     """
 
     model: RiskModel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from shortcast.features.groups.contract import Feature
 from shortcast.training import metrics
 from shortcast.training.calibration import FloatArray
 from shortcast.training.estimator import RiskModel
-from shortcast.training.models import BoostedTrees
+from shortcast.training.fitting import side_by_side
+from shortcast.training.models import BoostedTrees, Factory
 
 WARNING = (
     "Not a result. The rows were split at random, so each drug's neighbouring months, which "
@@ -36,12 +38,13 @@ CARELESS = {
 
 def random_split(
     X: pd.DataFrame,
+    at_risk: pd.Series,
     labels: pd.DataFrame,
     as_of: pd.Series,
     start: date,
+    served: Factory,
     features: Sequence[Feature],
     seed: int,
-    threads: int,
     horizon: int = 6,
     parts: int = 5,
 ) -> dict[str, Any]:
@@ -51,15 +54,19 @@ def random_split(
     ----------
     X : DataFrame of shape (rows, features)
         Encoded features of the panel.
+    at_risk : Series
+        False where the drug is in shortage.
     labels : DataFrame
         ``onset_h`` of all rows, with the whole of the records known.
     as_of : Series of shape (rows,)
         As-of dates.
     start : date
         First as-of date that is scored.
+    served : callable
+        Makes the model that is served.
     features : sequence of Feature
-        Features of the model.
-    seed, threads : int
+        Features of the careless model.
+    seed : int
         For the split and the trees.
     horizon : int
         Months.
@@ -72,17 +79,19 @@ def random_split(
         ``warning`` and the figures of the served model's settings and of careless ones.
     """
     label = labels[f"onset_{horizon}"]
-    rows = np.flatnonzero(label.notna().to_numpy())
-    y = label.iloc[rows].to_numpy(dtype=np.float64)
+    short = at_risk.astype("boolean").eq(False).fillna(False).astype(bool)
+    rows = np.flatnonzero((label.notna() | short).to_numpy())
+    y = np.asarray(label.iloc[rows].astype("Float64").to_numpy(na_value=np.nan), dtype=np.float64)
     part = np.random.default_rng(seed).integers(0, parts, len(rows))
-    scored = (as_of.iloc[rows] >= pd.Timestamp(start)).to_numpy()
+    scored = (as_of.iloc[rows] >= pd.Timestamp(start)).to_numpy() & ~np.isnan(y)
     month = pd.factorize(as_of.iloc[rows], sort=True)[0]
-    models = {
-        "lightgbm": BoostedTrees(features, seed=seed, threads=threads),
-        "careless_lightgbm": BoostedTrees(
-            features, seed=seed, threads=threads, keep_negatives=1.0, parameters=CARELESS
-        ),
-    }
+
+    def careless() -> RiskModel:
+        model = BoostedTrees(features, seed=seed, keep_negatives=1.0, parameters=CARELESS)
+        model.learns_from_shortages = False
+        return model
+
+    models = {"lightgbm": served, "careless_lightgbm": careless}
     return {
         "warning": WARNING,
         "horizon_months": horizon,
@@ -97,7 +106,7 @@ def random_split(
 
 
 def _figures(
-    model: RiskModel,
+    factory: Factory,
     X: pd.DataFrame,
     y: FloatArray,
     part: np.ndarray,
@@ -106,10 +115,16 @@ def _figures(
 ) -> dict[str, float]:
     """Score each random part by a model that saw the others."""
     score = np.full(len(y), np.nan)
-    for this in np.unique(part):
-        inside = part == this
-        wanted = inside & scored
-        score[wanted] = model.fit(X[~inside], y[~inside]).decision_function(X[wanted])
+
+    def score_part(this: int) -> None:
+        model = factory()
+        train = part != this
+        if not model.learns_from_shortages:
+            train &= ~np.isnan(y)
+        wanted = (part == this) & scored
+        score[wanted] = model.fit(X[train], y[train]).decision_function(X[wanted])
+
+    side_by_side([partial(score_part, int(this)) for this in np.unique(part)])
     y, score, month = y[scored], score[scored], month[scored]
     ap, auc = (float(value[0]) for value in metrics.ap_and_auc(y, score))
     return {

@@ -113,6 +113,24 @@ class BoostedTrees(RiskModel):
             "verbosity": -1,
         }
 
+    def description(self) -> dict[str, Any]:
+        """Return what makes the fit, for the log of a run.
+
+        Returns
+        -------
+        dict of str to object
+            LightGBM's parameters, with the signs by feature in place of their list, and the
+            model's own.
+        """
+        return {
+            **{k: v for k, v in self.settings().items() if k != "monotone_constraints"},
+            "rounds": self.rounds,
+            "keep_negatives": self.keep_negatives,
+            "features": len(self.features),
+            "hidden_from_prone": list(self.hidden),
+            "signs": {f.name: f.monotone for f in self.features if f.monotone},
+        }
+
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
         """Grow the trees. See `RiskModel.fit`."""
         values = X[[feature.name for feature in self.features]].to_numpy(dtype=np.float32)

@@ -97,6 +97,7 @@ def train(
         panel = pd.read_parquet(panel)
     if metrics is None:
         metrics = tracking.latest_backtest(records_checksum)
+    groups = registry() if groups is None else groups
     bundle = fit_bundle(
         panel,
         spells,
@@ -104,7 +105,7 @@ def train(
         horizons=horizons,
         calibration_months=calibration_months,
         seed=seed,
-        groups=registry() if groups is None else groups,
+        groups=groups,
         records_checksum=records_checksum,
         data=data,
         code_version=code_version,
@@ -117,7 +118,7 @@ def train(
         "calibration_months": calibration_months,
         "horizons": list(horizons),
         "records_end": records_end,
-        **BoostedTrees([]).settings(),
+        **standing_models(groups, bundle.categories, seed)[CHAMPION]().description(),
     }
     return Trained(*tracking.log_training(bundle, parameters), bundle)
 
