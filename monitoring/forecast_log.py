@@ -3,6 +3,9 @@
 A run is one scoring of the whole market: an as-of date, a model version and a state of the
 records. Runs are only ever added. A trigger in the database refuses to change or delete
 them, so that an earlier ranking can be cited and scored as it was given.
+
+A forecast is what a model says that had learnt from nothing on or after the as-of date.
+Anything else is a hindcast: it may look right, and says nothing of how good forecasts are.
 """
 
 from __future__ import annotations
@@ -51,6 +54,9 @@ class ForecastRun(Base):
         Version of shortcast that scored.
     drugs : int
         Number of drugs that got a forecast.
+    model_records_end : date or None
+        Last day of the records that the model had learnt from; None for runs made before
+        the log kept it.
     """
 
     __tablename__ = "forecast_runs"
@@ -74,6 +80,25 @@ class ForecastRun(Base):
     records_checksum: Mapped[str]
     code_version: Mapped[str]
     drugs: Mapped[int]
+    model_records_end: Mapped[date | None]
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether the model knew nothing of what it was asked; False if that is not known."""
+        return is_forecast(self.as_of, self.model_records_end)
+
+
+def is_forecast(as_of: date, model_records_end: date | None) -> bool:
+    """Return whether scores as of a day are forecasts, not hindcasts.
+
+    Parameters
+    ----------
+    as_of : date
+        As-of date of the scores.
+    model_records_end : date or None
+        Last day of the records that the model had learnt from; None if it is not known.
+    """
+    return model_records_end is not None and as_of > model_records_end
 
 
 class Forecast(Base):
@@ -119,6 +144,7 @@ class NewRun:
     data: str
     records_checksum: str
     code_version: str
+    model_records_end: date
     made_at: datetime | None = None
 
 
@@ -231,6 +257,7 @@ def append(
                 records_checksum=run.records_checksum,
                 code_version=run.code_version,
                 drugs=int(forecasts["drug_id"].nunique()),
+                model_records_end=run.model_records_end,
             )
             writing.add(made)
             writing.flush()

@@ -2,7 +2,7 @@
 
 A forecast is scored once the shortage records reach past its horizon, never before, and
 against the records as they stand now. New records score it again beside the earlier score,
-since records are corrected too.
+since records are corrected too. Hindcasts are not scored: their model knew the outcomes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shortcast.database import Base, UTCDateTime, session
-from shortcast.monitoring.forecast_log import ForecastDetail, ForecastRun, read_scores
+from shortcast.monitoring.forecast_log import (
+    ForecastDetail,
+    ForecastRun,
+    list_runs,
+    read_scores,
+)
 from shortcast.settings import Settings
 from shortcast.training.metrics import (
     ap_and_auc,
@@ -191,19 +196,19 @@ def update(
     -------
     list of ScoredRun
         The lines that were added. Forecasts on simulated data are scored against
-        simulated records only, and real ones against real.
+        simulated records only, and real ones against real; hindcasts never.
     """
     data, checksum = _one(connection, "SELECT data, records_checksum FROM build")
     (records_end,) = _one(connection, "SELECT records_end FROM records_reach")
     if records_end is None:
         return []
     spells = connection.execute("SELECT drug_id, onset_date FROM shortage_spells").df()
+    runs = [
+        run
+        for run in reversed(list_runs(settings))
+        if run.data == data and run.as_of <= records_end and run.is_forecast
+    ]
     with session(settings, write=False) as reading:
-        runs = reading.scalars(
-            sa.select(ForecastRun)
-            .where(ForecastRun.data == data, ForecastRun.as_of <= records_end)
-            .order_by(ForecastRun.as_of, ForecastRun.id)
-        ).all()
         done = {
             (run_id, horizon)
             for run_id, horizon in reading.execute(
@@ -255,7 +260,10 @@ def _names(run_id: int, settings: Settings | None) -> pd.DataFrame:
 
 
 def read_scoreboard(settings: Settings | None = None) -> list[ScoredRun]:
-    """Return the last score of every run and horizon, newest as-of date first."""
+    """Return the last score of every forecast and horizon, newest as-of date first.
+
+    Scores of hindcasts, which earlier versions kept, are left out.
+    """
     query = (
         sa.select(Score, ForecastRun)
         .join(ForecastRun, ForecastRun.id == Score.run_id)
@@ -267,6 +275,7 @@ def read_scoreboard(settings: Settings | None = None) -> list[ScoredRun]:
                 run, score.horizon_months, score.records_checksum, score.scored_at, score.metrics
             )
             for score, run in reading.execute(query)
+            if run.is_forecast
         }
     lines = sorted(last.values(), key=lambda line: (line.horizon_months, line.run.id))
     return sorted(lines, key=lambda line: line.run.as_of, reverse=True)

@@ -187,8 +187,8 @@ def past_forecasts(
     total : int
         Rows that match.
     rows : list of dict
-        ``run_id``, ``as_of``, ``made_at``, ``model_name``, ``model_version``, ``drug_id``,
-        ``horizon_months``, ``score``, ``rank``.
+        ``run_id``, ``as_of``, ``made_at``, ``model_name``, ``model_version``,
+        ``model_records_end``, ``drug_id``, ``horizon_months``, ``score``, ``rank``.
     """
     query = (
         sa.select(
@@ -197,6 +197,7 @@ def past_forecasts(
             ForecastRun.made_at,
             ForecastRun.model_name,
             ForecastRun.model_version,
+            ForecastRun.model_records_end,
             Forecast.drug_id,
             Forecast.horizon_months,
             Forecast.score,

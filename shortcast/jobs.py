@@ -97,8 +97,8 @@ class Records:
 
     Attributes
     ----------
-    spells : DataFrame
-        ``shortage_spells``.
+    spells, discontinuations : DataFrame
+        ``shortage_spells`` and ``discontinuations``.
     records_end : date
         Last day that the shortage records reach.
     checksum, fingerprint, data : str
@@ -108,6 +108,7 @@ class Records:
     """
 
     spells: pd.DataFrame
+    discontinuations: pd.DataFrame
     records_end: date
     checksum: str
     fingerprint: str
@@ -148,6 +149,7 @@ def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
     ).fetchall()
     return Records(
         spells=connection.sql("SELECT * FROM shortage_spells").df(),
+        discontinuations=connection.sql("SELECT * FROM discontinuations").df(),
         records_end=records_end,
         checksum=checksum,
         fingerprint=fingerprint,
@@ -204,7 +206,7 @@ def cached_panel(start: str, end: str, *, progress: Progress = quiet) -> Path:
             write_panel(connection, first_of_months(start, end), path, progress=progress)
             for old in folder.glob(f"panel-{start}-*.parquet"):
                 if old != path:
-                    old.unlink()
+                    old.unlink(missing_ok=True)
     return path
 
 
@@ -248,7 +250,9 @@ def backtest(
         months[-1],
         out,
         random_split=random_split,
+        discontinuations=records.discontinuations,
         records=records.files,
+        records_checksum=records.checksum,
         data=records.data,
         progress=progress,
     ).metrics
@@ -314,8 +318,8 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
     Raises
     ------
     ShortcastError
-        If there is no champion, it was trained on data of another kind, or the records do
-        not reach the as-of date.
+        If there is no champion, it was trained on data of another kind, the records do not
+        reach the as-of date, or the champion had learnt from what came after it.
     """
     from shortcast.database import migrate
     from shortcast.monitoring import forecast_log
@@ -337,6 +341,12 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
                 f"The shortage records end on {records.records_end}, and a score as of {as_of} "
                 f"would take silence for supply; score as of {latest}, or import newer records."
             )
+        if not forecast_log.is_forecast(as_of, bundle.records_end):
+            raise ShortcastError(
+                f"The champion learnt from records through {bundle.records_end}, so its scores as "
+                f"of {as_of} would be no forecast; score as of {latest_as_of(bundle.records_end)} "
+                "or later, and ask the past with 'shortcast backtest'."
+            )
         progress(f"Features as of {as_of}")
         panel = make_panel(connection, [as_of]).to_pandas()
         if panel.empty:
@@ -355,6 +365,7 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
             data=bundle.data,
             records_checksum=records.checksum,
             code_version=__version__,
+            model_records_end=bundle.records_end,
         ),
         forecasts,
         details,

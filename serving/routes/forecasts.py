@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from shortcast.monitoring.forecast_log import is_forecast
 from shortcast.monitoring.scoreboard import ScoredRun, read_scoreboard
 from shortcast.serving import lookup
 from shortcast.serving.answers import MAX_CSV_ROWS, CSVResponse, Page, Paging, about, as_csv
@@ -29,7 +30,7 @@ router = APIRouter(tags=["forecasts"])
 
 
 class ForecastItem(BaseModel):
-    """A forecast of one drug at one horizon, as it was given."""
+    """An estimate of one drug at one horizon, as it was given."""
 
     run_id: RunId
     as_of: RunAsOf
@@ -37,8 +38,15 @@ class ForecastItem(BaseModel):
     made_later: Annotated[
         bool,
         Field(
-            description="Made more than a week after its as-of date: it rests on what was known "
-            "then, but nobody could have read it then"
+            description="Made more than a week after its as-of date: nobody could have read it then"
+        ),
+    ]
+    hindcast: Annotated[
+        bool,
+        Field(
+            description="The model had learnt from records of the as-of date or later, or an "
+            "earlier version did not note what it had learnt from: no forecast, and not on the "
+            "scoreboard"
         ),
     ]
     model_name: Annotated[str, Field(description="The model that scored", examples=["lightgbm"])]
@@ -143,7 +151,11 @@ def find_forecasts(service: Service, query: ForecastFilter, limit: int, offset: 
         limit=limit,
         offset=offset,
         items=[
-            ForecastItem(**row, made_later=_made_later(row["as_of"], row["made_at"]))
+            ForecastItem(
+                **row,
+                made_later=_made_later(row["as_of"], row["made_at"]),
+                hindcast=not is_forecast(row["as_of"], row["model_records_end"]),
+            )
             for row in rows
         ],
         scoreboard=[

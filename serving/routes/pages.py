@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from shortcast.features import groups
-from shortcast.monitoring.forecast_log import ForecastRun
+from shortcast.monitoring.forecast_log import ForecastRun, is_forecast
 from shortcast.monitoring.scoreboard import ScoredRun, read_scoreboard
 from shortcast.serving import lookup, quality
 from shortcast.serving.alert_rules import KINDS
@@ -116,7 +116,7 @@ def show_drug(
         {
             **_heading(service, run),
             "drug": drug,
-            "past": past,
+            "past": [row for row in past if is_forecast(row["as_of"], row["model_records_end"])],
             "others": _other_evidence(drug),
             "quality": quality.of_all_horizons(bundle),
             "verdict": _newest_verdict(service, run.data, 6),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import duckdb
 import pandas as pd
 import pytest
 
+from shortcast.database import session
 from shortcast.monitoring.forecast_log import NewRun, append
-from shortcast.monitoring.scoreboard import read_scoreboard, score_forecasts, update
+from shortcast.monitoring.scoreboard import Score, read_scoreboard, score_forecasts, update
 from shortcast.settings import Settings
 
 
@@ -124,6 +125,46 @@ def test_corrected_records_score_again_and_the_last_word_is_read(
     update(warehouse, config)
     (line,) = read_scoreboard(config)
     assert (line.records_checksum, line.metrics["onsets"]) == ("def", 1)
+
+
+@pytest.mark.parametrize("learnt_until", [date(2022, 3, 1), date(2022, 10, 3), None])
+def test_what_the_model_had_learnt_already_is_not_scored(
+    config: Settings,
+    warehouse: duckdb.DuckDBPyConnection,
+    new_run: NewRun,
+    forecasts: pd.DataFrame,
+    details: pd.DataFrame,
+    learnt_until: date | None,
+) -> None:
+    """Nor where the log does not say what it had learnt, as with runs of earlier versions."""
+    spells(warehouse, ("b", "2022-04-15"))
+    made = replace(new_run, model_records_end=learnt_until)  # type: ignore[arg-type]
+    run_id = append(made, forecasts, details, config)
+    assert update(warehouse, config) == []
+    # An earlier version scored it all the same; nobody is told so any more.
+    with session(config) as writing:
+        writing.add(
+            Score(
+                run_id=run_id,
+                horizon_months=6,
+                records_checksum="abc",
+                scored_at=datetime(2022, 11, 1, tzinfo=UTC),
+                metrics={},
+            )
+        )
+    assert read_scoreboard(config) == []
+
+
+def test_a_forecast_of_the_day_after_the_model_had_learnt_all_is_scored(
+    config: Settings,
+    warehouse: duckdb.DuckDBPyConnection,
+    new_run: NewRun,
+    forecasts: pd.DataFrame,
+    details: pd.DataFrame,
+) -> None:
+    day_before = replace(new_run, model_records_end=date(2022, 2, 28))
+    append(day_before, forecasts, details, config)
+    assert [line.horizon_months for line in update(warehouse, config)] == [3, 6]
 
 
 def test_real_forecasts_are_not_scored_against_simulated_records(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,6 +80,9 @@ METRICS: dict[str, Any] = {
                     "precision_at_50": 0.12,
                     "precision_at_50_interval": [0.08, 0.17],
                     "calibration_slope": 1.02,
+                    "observed_over_expected": 0.8,
+                    "observed_over_expected_interval": [0.62, 1.04],
+                    "brier_skill": 0.016,
                     "events_at_50": {"events": 60, "caught": 21},
                 },
                 "past_listings": {"precision_at_50": 0.09},
@@ -209,6 +212,7 @@ class Market:
         records: str = "abcdef0123456789",
         reasons: list[dict[str, Any]] = REASONS,
         made_on: date | None = None,
+        learnt_until: date | None = None,
     ) -> int:
         """Append a run: 3 months at half of the 6-month score, 12 months at 1.5 times."""
         ordered = sorted(scores, key=lambda drug: (-scores[drug], drug))
@@ -245,6 +249,7 @@ class Market:
             data=data,
             records_checksum=records,
             code_version="0.1.0",
+            model_records_end=learnt_until or as_of - timedelta(days=1),
             made_at=datetime.combine(made_on or as_of, time(6), UTC),
         )
         return forecast_log.append(run, forecasts, details, settings=self.settings)

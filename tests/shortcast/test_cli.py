@@ -318,6 +318,16 @@ def test_a_score_beyond_the_records_is_refused(shortcast: Shell, own_scored_home
     )
 
 
+def test_a_score_of_what_the_champion_has_learnt_is_refused(
+    shortcast: Shell, own_scored_home: Path
+) -> None:
+    assert shortcast("score", "--as-of", "2020-09-14").sentence == (
+        "The champion learnt from records through 2020-09-14, so its scores as of 2020-09-14 "
+        "would be no forecast; score as of 2020-09-15 or later, and ask the past with 'shortcast "
+        "backtest'."
+    )
+
+
 def test_rankings_are_a_table_by_rank(shortcast: Shell, own_scored_home: Path) -> None:
     answer = shortcast("rankings")
     header, *rows = [line.split("\t") for line in answer.out.splitlines()]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,16 @@ import shortcast.monitoring.forecast_log
 import shortcast.monitoring.job_runs
 import shortcast.monitoring.scoreboard
 import shortcast.serving.alerts  # noqa: F401
-from shortcast.database import Base, DatabaseError, UTCDateTime, engine, migrate, session
+from shortcast.database import (
+    MIGRATIONS,
+    Base,
+    DatabaseError,
+    UTCDateTime,
+    engine,
+    migrate,
+    session,
+)
+from shortcast.monitoring.forecast_log import list_runs
 from shortcast.settings import Settings
 
 
@@ -60,6 +69,28 @@ def test_constraint_names_in_the_database_are_those_of_the_models(config: Settin
         made = {c["name"] for c in inspector.get_check_constraints(table.name)}
         made |= {c["name"] for c in inspector.get_unique_constraints(table.name)}
         assert made == declared, table.name
+
+
+def test_runs_of_an_earlier_version_are_kept_and_pass_for_no_forecasts(config: Settings) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    with session(config) as opened:
+        alembic = Config()
+        alembic.set_main_option("script_location", str(MIGRATIONS))
+        alembic.attributes["connection"] = opened.connection()
+        command.upgrade(alembic, "0001")
+        opened.execute(
+            sa.text(
+                "INSERT INTO forecast_runs VALUES (1, '2022-09-01', '2022-09-01 05:00:00', "
+                "'lightgbm', '1', 'real', 'abc', '0.1', 1)"
+            )
+        )
+    migrate(config)
+    (run,) = list_runs(config)
+    assert (run.as_of, run.model_records_end, run.is_forecast) == (date(2022, 9, 1), None, False)
+    with pytest.raises(DBAPIError, match="append-only"), session(config) as opened:
+        opened.execute(sa.text("UPDATE forecast_runs SET model_records_end = '2021-01-01'"))
 
 
 def test_migrating_again_changes_nothing(config: Settings) -> None:
@@ -211,7 +242,7 @@ def test_a_slip_in_plain_sql_cannot_change_the_forecast_log(config: Settings) ->
     with sqlite3.connect(config.home / "shortcast.db") as plain:
         plain.execute(
             "INSERT INTO forecast_runs VALUES (1, '2022-09-01', '2022-09-01 05:00:00', "
-            "'lightgbm', '1', 'real', 'abc', '0.1', 1)"
+            "'lightgbm', '1', 'real', 'abc', '0.1', 1, '2022-08-31')"
         )
         plain.commit()
         for statement in ("UPDATE forecast_runs SET drugs = 2", "DELETE FROM forecast_runs"):

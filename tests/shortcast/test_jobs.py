@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from shortcast.errors import ShortcastError
 from shortcast.features import groups
 from shortcast.features.warehouse import open_warehouse
 from shortcast.monitoring import drift, forecast_log
-from shortcast.schedule import TIMETABLE
+from shortcast.monitoring.job_runs import list_job_runs
+from shortcast.schedule import TIMETABLE, simulate_days
 from shortcast.settings import settings
 
 TODAY = date(2022, 1, 1)
@@ -169,12 +171,39 @@ def test_a_score_gives_every_drug_at_risk_a_forecast_and_every_drug_a_line(
     assert 0 < told["completeness"]["share"] < 1
 
 
-def test_a_score_of_a_day_that_the_records_reach_is_of_that_day(own_scored_home: Path) -> None:
+def test_a_score_of_a_day_that_the_records_reach_is_of_that_day(
+    own_scored_home: Path, make_bundle: Any
+) -> None:
+    replace(make_bundle(), records_end=date(2020, 3, 6)).save(settings().champion)
     assert jobs.JOBS["score"](date(2020, 3, 7)).inputs["as_of"] == "2020-03-07"
-    assert [run.as_of for run in forecast_log.list_runs()] == [date(2020, 9, 15), date(2020, 3, 7)]
+    runs = [(run.as_of, run.model_records_end) for run in forecast_log.list_runs()]
+    assert runs == [(date(2020, 9, 15), date(2020, 9, 14)), (date(2020, 3, 7), date(2020, 3, 6))]
 
 
-def test_a_day_before_any_drug_was_known_is_refused(own_scored_home: Path) -> None:
+@pytest.mark.parametrize("as_of", [date(2020, 3, 7), date(2020, 9, 14)])
+def test_what_the_champion_has_learnt_already_it_can_not_forecast(
+    as_of: date, own_scored_home: Path
+) -> None:
+    with pytest.raises(ShortcastError, match=r"learnt from records through 2020-09-14, so its .*"):
+        jobs.score(TODAY, as_of=as_of)
+    assert [run.as_of for run in forecast_log.list_runs()] == [date(2020, 9, 15)]
+
+
+def test_a_schedule_of_days_that_the_champion_has_learnt_records_why_it_scored_none(
+    own_scored_home: Path,
+) -> None:
+    simulate_days(jobs.JOBS, date(2020, 9, 14), 2)
+    told = {
+        (run.day.day, run.outcome): run.message for run in list_job_runs() if run.job == "score"
+    }
+    assert set(told) == {(14, "failed"), (15, "ok")}
+    assert told[14, "failed"].endswith("or later, and ask the past with 'shortcast backtest'.")
+
+
+def test_a_day_before_any_drug_was_known_is_refused(
+    own_scored_home: Path, make_bundle: Any
+) -> None:
+    replace(make_bundle(), records_end=date(1979, 1, 1)).save(settings().champion)
     with pytest.raises(ShortcastError, match="know of no drug before 1980-01-01; score as of a l"):
         jobs.score(TODAY, as_of=date(1980, 1, 1))
 

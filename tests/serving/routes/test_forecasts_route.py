@@ -51,6 +51,22 @@ def test_a_forecast_made_long_after_its_day_says_so(market: Any, client: TestCli
     }
 
 
+def test_what_a_model_says_of_days_that_it_had_learnt_is_called_a_hindcast(
+    market: Any, client: TestClient
+) -> None:
+    drug = "velorane--injection"
+    market.add_run(date(2022, 3, 1), {drug: 0.3}, (), learnt_until=date(2022, 4, 30))
+    items = client.get("/v1/forecasts", params={"drug_id": drug, "horizon": 6}).json()["items"]
+    assert {item["as_of"]: item["hindcast"] for item in items} == {
+        "2022-05-01": False,
+        "2022-04-01": False,
+        "2022-03-01": True,
+    }
+    page = client.get(f"/drugs/{drug}").text
+    assert 'datetime="2022-04-01"' in page
+    assert 'datetime="2022-03-01"' not in page
+
+
 def test_what_became_of_a_forecast_stands_beside_it(market: Any, client: TestClient) -> None:
     run = latest_run(date(2022, 4, 1), settings=market.settings)
     assert run is not None
