@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
@@ -75,6 +76,33 @@ class Quality(BaseModel):
         ),
     ]
     calibration_slope_interval: Interval
+    observed_over_expected: Annotated[
+        float | None,
+        Field(
+            description="New shortages that came for each that the scores added up to: 1 is "
+            "right, below 1 the scores were too high"
+        ),
+    ]
+    observed_over_expected_interval: Interval
+    brier_skill: Annotated[
+        float | None,
+        Field(
+            description="Share of the squared error of the prevalence known at training that the "
+            "model avoids: 1 is perfect, 0 no better"
+        ),
+    ]
+    brier_skill_interval: Interval
+
+    @property
+    def level(self) -> str:
+        """How many shortages came beside what the scores added up to, in words; '' if unknown."""
+        if self.observed_over_expected is None:
+            return ""
+        side = "fewer" if self.observed_over_expected < 1 else "more"
+        low, high = self.observed_over_expected_interval or (-math.inf, math.inf)
+        if low <= 1 <= high:
+            return f"{side}, but no more than chance may explain"
+        return f"{side} than the estimates said"
 
     @property
     def span(self) -> str:
@@ -121,6 +149,10 @@ def of_horizon(bundle: Bundle, horizon: int) -> Quality | None:
         ap_over_prevalence_interval=_interval(own, "ap_over_prevalence"),
         calibration_slope=own.get("calibration_slope"),
         calibration_slope_interval=_interval(own, "calibration_slope"),
+        observed_over_expected=own.get("observed_over_expected"),
+        observed_over_expected_interval=_interval(own, "observed_over_expected"),
+        brier_skill=own.get("brier_skill"),
+        brier_skill_interval=_interval(own, "brier_skill"),
     )
 
 

@@ -11,8 +11,9 @@ _TEXT = """\
 {simulated}For each drug (a set of active ingredients in a form group) that is not in shortage, the
 model estimates the probability that the FDA will list a **new** shortage of it within
 {horizons} months. It is made of boosted trees (LightGBM): for each horizon one set that
-learnt onsets and one that learnt which drugs are in shortage, averaged and recalibrated
-on a later slice of the training period.
+learnt onsets and one that learnt which drugs are in shortage, averaged and
+recalibrated: the slope was learnt by an earlier fit, on a later slice of the training period
+that it had not seen; the level is set on that slice for the model itself, which has seen it.
 
 - trained at: {trained_at}, on the as-of dates {trained_from} to {trained_through}
 - shortage records up to: {records_end}; checksum of the records: `{records_checksum}`
@@ -29,7 +30,8 @@ baseline, a ranking that can be cited with its date and version.
   records. Nothing here says why a shortage happens, or that any maker does anything wrong.
 - **It is not medical advice**, and no statement about the quality or safety of a product.
 - **It is never a reason to stockpile.** Buying ahead on an estimate makes shortages, and
-  takes medicines from patients who need them now. Most listed drugs never fall short.
+  takes medicines from patients who need them now. Most drugs high in the ranking will have
+  no new shortage.
 - It says nothing about drugs already in shortage, nor about any one hospital or wholesaler.
 
 ## What the label is worth

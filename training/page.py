@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shortcast.training.tables import figure, figures_tables, interval, markdown_table
+from shortcast.training.tables import (
+    figure,
+    figures_tables,
+    interval,
+    lists_tables,
+    markdown_table,
+)
 
 _TEXT = """\
 # How good the estimates are
@@ -25,6 +31,14 @@ shortages; `points` adds up what a pharmacist could on paper; `traits` knows onl
 trees on all features.
 
 {figures}
+## What stood on the monthly lists
+
+The drugs ranked first each month. Precision is the share of a list that went into a new shortage
+within the horizon; recall by drug-month the share of all such drug-months that stood on it. An
+onset is caught if its drug stood on at least one list within the horizon before it; no lead can be
+longer than the horizon.
+
+{lists}
 ## {champion} against the others
 
 Paired differences on the same drugs and months, with the middle 95 % of a bootstrap by drug. An
@@ -82,6 +96,7 @@ def evaluation_page(metrics: Mapping[str, Any]) -> str:
         cadence=protocol["retrain_every_months"],
         horizon=horizon,
         figures=figures_tables(window),
+        lists=lists_tables(metrics["horizons"]),
         versus="\n".join(_versus(metrics["horizons"], champion)) + "\n",
         strata="\n".join(_strata(metrics["horizons"][horizon]["models"][champion])) + "\n",
         leaky=_leaky(metrics, horizon),

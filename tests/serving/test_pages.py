@@ -271,6 +271,10 @@ def test_the_model_page_gives_each_figure_with_window_and_interval(
                 "ap_over_prevalence_interval": [6.5, 12.04],
                 "calibration_slope": 1.02,
                 "calibration_slope_interval": [None, None],
+                "observed_over_expected": 0.734,
+                "observed_over_expected_interval": [0.58, 0.9],
+                "brier_skill": 0.021,
+                "brier_skill_interval": [0.008, 0.034],
                 "events_at_50": {
                     "events": 60,
                     "caught": 21,
@@ -294,6 +298,9 @@ def test_the_model_page_gives_each_figure_with_window_and_interval(
         "21 of 60: 35 % (25 % to 47 %)",
         "9.0 % (4.0 % to 15 %)",
         "95 % interval",
+        "within 6 months, 0.73 (0.58 to 0.90) new shortages came for each",
+        "added up to: fewer than the estimates said.",
+        "2.1 % (0.80 % to 3.4 %)",
     ):
         assert said in text
     assert "Calibration slope 1 is right 1.02 " in text

@@ -17,6 +17,9 @@ def test_a_figure_stands_with_its_interval(bundle: Bundle) -> None:
         "precision_at_50": None,
         "events_at_50": {"recall": 0.15, "recall_interval": [0.08, 0.24]},
         "calibration_slope": 1.0,
+        "observed_over_expected": 0.8,
+        "observed_over_expected_interval": [0.68, 0.93],
+        "brier_skill": 0.016,
     }
     found = {"rows": 10, "positives": 1, "prevalence": 0.1, "events_at_risk": 1}
     metrics = {
@@ -25,8 +28,7 @@ def test_a_figure_stands_with_its_interval(bundle: Bundle) -> None:
         "horizons": {"6": {**found, "models": {"lightgbm": figures}}},
     }
     card = model_card(replace(bundle, metrics=metrics))
-    assert (
-        "| lightgbm | 0.810 (0.760 to 0.860) | 5.100 | - | 0.150 (0.080 to 0.240) | 1.000 |" in card
-    )
+    row = "0.810 (0.760 to 0.860) | 5.100 | - | 0.150 (0.080 to 0.240) | 1.000"
+    assert f"| lightgbm | {row} | 0.800 (0.680 to 0.930) | 0.016 |" in card
     assert "2020-08-01 to 2022-04-01" in card
     assert "bootstrap by drug" in card

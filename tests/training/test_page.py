@@ -14,10 +14,30 @@ FIGURES: dict[str, Any] = {
     "roc_auc_interval": [0.7914, 0.8664],
     "ap_over_prevalence": 6.66,
     "precision_at_25": 0.07,
+    "precision_at_25_interval": [0.02, 0.11],
+    "recall_at_25": 0.103,
     "precision_at_50": 0.0467,
+    "recall_at_50": 0.137,
+    "precision_at_100": 0.031,
+    "recall_at_100": 0.183,
     "observed_over_expected": 0.8,
+    "observed_over_expected_interval": [0.68, 0.93],
+    "brier_skill": 0.016,
     "calibration_slope": 1.09,
-    "events_at_50": {"recall": 0.153},
+    "events_at_50": {
+        "events": 72,
+        "caught": 11,
+        "recall": 0.153,
+        "lead_days_median": 167.0,
+        "lead_days_quartiles": [118.5, 174.75],
+    },
+    "events_at_100": {
+        "events": 72,
+        "caught": 0,
+        "recall": 0.0,
+        "lead_days_median": None,
+        "lead_days_quartiles": [None, None],
+    },
 }
 METRICS: dict[str, Any] = {
     "champion": "lightgbm",
@@ -74,8 +94,21 @@ LEAKY = {
 def test_every_model_stands_with_its_figures_and_the_window() -> None:
     page = evaluation_page(METRICS)
     assert "2020-07-01 to 2022-03-01" in page
-    assert "| lightgbm | 0.824 (0.791 to 0.866) | 6.660 | 0.047 | 0.153 | 1.090 |" in page
+    figures = (
+        "0.824 (0.791 to 0.866) | 6.660 | 0.047 | 0.153 | 1.090 | 0.800 (0.680 to 0.930) | 0.016"
+    )
+    assert f"| lightgbm | {figures} |" in page
     assert "| traits | 0.833 " in page
+
+
+def test_every_model_stands_with_what_its_lists_held_and_how_early() -> None:
+    page = evaluation_page(METRICS)
+    lists = page[page.index("## What stood on the monthly lists") : page.index("## lightgbm")]
+    for model in ("lightgbm", "traits"):
+        by_month = "0.070 (0.020 to 0.110) | 0.103 | 0.047 | 0.137 | 0.031 | 0.183"
+        assert f"| {model} | {by_month} |" in lists
+        by_onset = "11 of 72 | 0.153 | 167 days (118 to 175) | 0 of 72 | 0.000 | -"
+        assert f"| {model} | {by_onset} |" in lists
 
 
 def test_a_difference_has_its_sign_and_interval() -> None:

@@ -21,6 +21,9 @@ def test_the_model_tells_how_it_was_made_and_how_good_it_was(client: TestClient)
     assert (quality["as_of_first"], quality["as_of_last"]) == ("2020-07-01", "2022-03-01")
     assert quality["precision_at_50_interval"] == [0.08, 0.17]
     assert quality["roc_auc_interval"] is None
+    assert quality["observed_over_expected"] == 0.8
+    assert quality["observed_over_expected_interval"] == [0.62, 1.04]
+    assert quality["brier_skill"] == 0.016
     assert answer["card"].startswith("# Model card")
     assert "not a cause" in answer["disclaimer"]
     assert answer["as_of"] == "2022-05-01"
