@@ -109,10 +109,13 @@ def reference(panel: pd.DataFrame, scores: pd.DataFrame | None = None) -> dict[s
     Parameters
     ----------
     panel : DataFrame
-        ``drug_id``, ``as_of`` and the features, as trained on.
+        ``drug_id``, ``as_of`` and the features, at the as-of dates that were trained on and
+        no others. Drugs in shortage are in it too: what is held against it, all drugs of a
+        day, has them as well.
     scores : DataFrame, optional
         ``drug_id``, ``as_of``, ``horizon_months``, ``score``: what the model gives in that
-        window, out of sample where there is a choice.
+        window. It has learnt from these very rows, so the scores of new ones may lie a
+        little closer together for that alone.
 
     Returns
     -------
@@ -147,7 +150,7 @@ def reference(panel: pd.DataFrame, scores: pd.DataFrame | None = None) -> dict[s
 
 
 def compare(
-    reference: Mapping[str, Any],
+    reference: Mapping[str, Any] | None,
     current: pd.DataFrame,
     scores: pd.DataFrame | None = None,
 ) -> list[Drift]:
@@ -155,8 +158,8 @@ def compare(
 
     Parameters
     ----------
-    reference : mapping
-        What `reference` returned.
+    reference : mapping or None
+        What `reference` returned; None if it was not kept.
     current : DataFrame
         ``drug_id`` and the features at one as-of date.
     scores : DataFrame, optional
@@ -171,8 +174,13 @@ def compare(
     Raises
     ------
     ShortcastError
-        If the reference has another layout or there is no current row.
+        If there is no reference, it has another layout, or there is no current row.
     """
+    if reference is None:
+        raise ShortcastError(
+            "The training window of the model that scored is not kept or cannot be read, so drift "
+            "was not looked for; train and promote again."
+        )
     if reference.get("format") != FORMAT:
         raise ShortcastError(
             "The reference of the training window was written by another version of shortcast; "

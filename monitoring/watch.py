@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from shortcast.errors import ShortcastError
 from shortcast.features.sources import Source
 from shortcast.monitoring import coverage, drift, freshness, scoreboard
 from shortcast.monitoring.findings import Finding, Kind, store
@@ -74,7 +75,8 @@ def watch(
     reference : mapping, optional
         The training window of the champion, from `shortcast.monitoring.drift.reference`.
     current : DataFrame, optional
-        The panel at the last as-of date. Drift is looked for only with both.
+        The panel at the last as-of date; None before anything was scored. Where it is there
+        and no reference can be read, that is a finding: drift then goes unseen.
     scores : DataFrame, optional
         ``drug_id``, ``horizon_months``, ``score`` at that date.
     sources : mapping of str to Source, optional
@@ -94,12 +96,17 @@ def watch(
     found = [*freshness.findings(states), *coverage.findings(joins)]
     looked_for: list[Kind] = ["source", "join"]
     drifts: list[drift.Drift] = []
-    if reference is not None and current is not None:
-        drifts = drift.compare(reference, current, scores)
-        found += drift.findings(drifts)
-        looked_for.append("feature")
-        if any(d.kind == "score" for d in drifts):
-            looked_for.append("score")
+    if current is not None:
+        try:
+            drifts = drift.compare(reference, current, scores)
+        except ShortcastError as error:
+            # Nothing was looked at, so drift that was found earlier stays open.
+            found.append(Finding("feature", "reference", "alarm", str(error)))
+        else:
+            found += drift.findings(drifts)
+            looked_for.append("feature")
+            if any(d.kind == "score" for d in drifts):
+                looked_for.append("score")
     scored = scoreboard.update(connection, settings, now)
     store(found, looked_for, day, settings)
     return WatchReport(states, joins, drifts, scored, found)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -288,14 +289,39 @@ def train(*, metrics: Mapping[str, Any] | None = None, progress: Progress = quie
         metrics=metrics,
         progress=progress,
     )
-    panel = pd.read_parquet(path)
-    folder = settings().models
-    folder.mkdir(parents=True, exist_ok=True)
-    reference = drift.reference(panel, trained.bundle.score(panel))
-    (folder / f"reference-{trained.version}.json").write_text(
-        json.dumps(reference, sort_keys=True), encoding="utf-8"
-    )
+    # Drift is held against what the model learnt from: later months are not part of that.
+    learnt = [
+        ("as_of", ">=", trained.bundle.trained_from),
+        ("as_of", "<=", trained.bundle.trained_through),
+    ]
+    panel = pd.read_parquet(path, filters=learnt)
+    _write_reference(trained.version, drift.reference(panel, trained.bundle.score(panel)))
     return trained.version
+
+
+def _reference_path(version: str) -> Path:
+    """Return where the training window of a model version is summed up."""
+    return settings().models / f"reference-{version}.json"
+
+
+def _write_reference(version: str, reference: Mapping[str, Any]) -> None:
+    """Keep the summary of a training window; the file appears whole or not at all."""
+    path = _reference_path(version)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_text(json.dumps(reference, sort_keys=True), encoding="utf-8")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _read_reference(version: str) -> dict[str, Any] | None:
+    """Return the summary of a training window; None if it is not kept or cannot be read."""
+    try:
+        return json.loads(_reference_path(version).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -> JobResult:
@@ -504,11 +530,9 @@ def _monitor(day: date) -> JobResult:
     with warehouse.open_warehouse(config) as connection:
         run = forecast_log.latest_run()
         if run is not None:
-            path = config.models / f"reference-{run.model_version}.json"
-            if path.exists():
-                reference = json.loads(path.read_text(encoding="utf-8"))
-                current = make_panel(connection, [run.as_of]).to_pandas()
-                scores = forecast_log.read_scores(run.id)
+            reference = _read_reference(run.model_version)
+            current = make_panel(connection, [run.as_of]).to_pandas()
+            scores = forecast_log.read_scores(run.id)
         report = monitor.watch(connection, day, reference=reference, current=current, scores=scores)
     return JobResult(len(report.findings), {"day": day.isoformat()}, report.summary)
 

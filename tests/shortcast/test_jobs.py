@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from datetime import date
@@ -19,6 +20,7 @@ from shortcast.errors import ShortcastError
 from shortcast.features import groups
 from shortcast.features.warehouse import open_warehouse
 from shortcast.monitoring import drift, forecast_log
+from shortcast.monitoring.findings import open_findings
 from shortcast.monitoring.job_runs import list_job_runs
 from shortcast.schedule import TIMETABLE, simulate_days
 from shortcast.settings import settings
@@ -140,12 +142,24 @@ def test_training_keeps_what_drift_is_measured_against(
         return train.Trained("a-run", "7", make_bundle(tiny_checksum, "7"))
 
     monkeypatch.setattr(train, "train", fit)
-    monkeypatch.setattr(jobs, "PANEL_START", "2020-06")
+    monkeypatch.setattr(jobs, "PANEL_START", "2020-02")
     assert jobs.train(metrics=metrics) == "7"
-    kept = json.loads((settings().models / "reference-7.json").read_text(encoding="utf-8"))
-    assert (kept["from"], kept["through"], kept["drugs"]) == ("2020-06-01", "2020-09-01", 4)
+    path = settings().models / "reference-7.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    # The panel goes on until September; the model learnt until April.
+    assert (kept["from"], kept["through"], kept["drugs"]) == ("2020-02-01", "2020-04-01", 4)
     assert set(kept["features"]) == set(groups.features())
     assert kept["scores"]
+
+    def half(self: Path, text: str, **_: Any) -> int:
+        self.write_bytes(text.encode()[: len(text) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space left"):
+        jobs.train(metrics=metrics)
+    assert json.loads(path.read_text(encoding="utf-8")) == kept
+    assert list(path.parent.iterdir()) == [path]
 
 
 # --- scores and what follows -------------------------------------------------------------------
@@ -229,19 +243,38 @@ def test_the_watch_looks_at_drift_once_there_is_something_to_compare_with(
         return original(connection, day, **named)
 
     monkeypatch.setattr(watch, "watch", note)
-    result = jobs.JOBS["monitor"](TODAY)
-    assert result.inputs == {"day": "2022-01-01"}
-    assert result.rows > 5, "by then every source of 2020 is stale"
-    assert given[0] == {"reference": None, "current": None, "scores": None}
-
     panel = pq.read_table(jobs.cached_panel("2020-01", "2020-06")).to_pandas()
     reference = drift.reference(panel, jobs.load_champion().score(panel))
     path = settings().models / "reference-1.json"
     path.write_text(json.dumps(reference), encoding="utf-8")
+    result = jobs.JOBS["monitor"](TODAY)
+    assert result.inputs == {"day": "2022-01-01"}
+    assert result.rows > 5, "by then every source of 2020 is stale"
+    assert given[0]["reference"] == json.loads(path.read_text(encoding="utf-8"))
+    assert set(given[0]["current"]["as_of"].astype(str)) == {"2020-09-15"}
+    assert len(given[0]["scores"]) == 9
+
+
+@pytest.mark.parametrize("kept", [None, '{"format": 2, "features": {"mak', '{"format": 1}'])
+def test_a_champion_without_a_training_window_to_compare_with_is_a_finding(
+    kept: str | None, own_scored_home: Path
+) -> None:
+    """Whether it is missing, torn or of another layout: drift would go unseen in silence."""
+    path = settings().models / "reference-1.json"
+    if kept is not None:
+        path.write_text(kept, encoding="utf-8")
     jobs.JOBS["monitor"](TODAY)
-    assert given[1]["reference"] == json.loads(path.read_text(encoding="utf-8"))
-    assert set(given[1]["current"]["as_of"].astype(str)) == {"2020-09-15"}
-    assert len(given[1]["scores"]) == 9
+
+    def told() -> dict[str, str]:
+        return {f.subject: f.message for f in open_findings() if f.kind == "feature"}
+
+    assert set(told()) == {"reference"}
+    assert told()["reference"].endswith("train and promote again.")
+
+    panel = pq.read_table(jobs.cached_panel("2020-01", "2020-06")).to_pandas()
+    path.write_text(json.dumps(drift.reference(panel)), encoding="utf-8")
+    jobs.JOBS["monitor"](TODAY)
+    assert "reference" not in told()
 
 
 def test_the_watch_of_a_home_without_forecasts_still_looks_at_the_sources(
