@@ -239,7 +239,7 @@ def _end(recorder: Recorder, outcome: str, at: datetime, settings: Settings | No
 
 
 def mark_killed(
-    now: datetime, scheduled: bool = False, settings: Settings | None = None
+    now: datetime, alone: bool = False, settings: Settings | None = None
 ) -> list[JobRun]:
     """Mark runs whose process died in the middle as ``killed``.
 
@@ -247,9 +247,12 @@ def mark_killed(
     ----------
     now : datetime
         The moment, in UTC.
-    scheduled : bool
-        True when the caller holds the schedule's lock: no other schedule lives, so every
-        scheduled run that is still ``running`` is dead, wherever it ran.
+    alone : bool
+        True when no other schedule can be at work on this database: the caller holds the
+        schedule's lock, and the database lies in the home that it locks. Every scheduled
+        run that is still ``running`` is then dead, whatever the machine was called.
+        Otherwise a run of this machine is dead when its process is, and one of another
+        machine after `OTHER_HOST_PATIENCE`.
     settings : Settings, optional
         Settings that name the database.
 
@@ -262,7 +265,7 @@ def mark_killed(
         running = writing.scalars(
             sa.select(JobRun).where(JobRun.outcome == "running").order_by(JobRun.id)
         )
-        dead = [run for run in running if _is_dead(run, now, scheduled)]
+        dead = [run for run in running if _is_dead(run, now, alone)]
         for run in dead:
             run.outcome = "killed"
             run.ended_at = max(now, run.started_at)
@@ -270,8 +273,8 @@ def mark_killed(
         return dead
 
 
-def _is_dead(run: JobRun, now: datetime, scheduled: bool) -> bool:
-    if scheduled and run.due_at is not None:
+def _is_dead(run: JobRun, now: datetime, alone: bool) -> bool:
+    if alone and run.due_at is not None:
         return True
     if run.host == socket.gethostname():
         return process_identity(run.pid) != run.process

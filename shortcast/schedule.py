@@ -448,7 +448,9 @@ def run_schedule(
         ) from error
     try:
         migrate(settings)
-        for run in mark_killed(clock.now(), scheduled=True, settings=settings):
+        # The lock is the home's; a database elsewhere may serve a schedule of another home.
+        alone = not settings.database_url
+        for run in mark_killed(clock.now(), alone=alone, settings=settings):
             log.warning("%s for %s was killed; it is due again", run.job, run.day)
         _Schedule(jobs, clock, until, timetable, settings).run()
     finally:

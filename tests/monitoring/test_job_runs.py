@@ -105,16 +105,16 @@ def test_on_another_machine_a_run_is_given_a_day(config: Settings) -> None:
     assert len(mark_killed(NOON + timedelta(hours=25), settings=config)) == 1
 
 
-def test_whoever_holds_the_schedules_lock_knows_that_scheduled_runs_are_dead(
+def test_whoever_is_alone_on_a_database_knows_that_scheduled_runs_are_dead(
     config: Settings,
 ) -> None:
     left_behind(config, host="elsewhere", process="x")
-    assert len(mark_killed(NOON, scheduled=True, settings=config)) == 1
+    assert len(mark_killed(NOON, alone=True, settings=config)) == 1
 
 
 def test_the_lock_says_nothing_of_a_run_by_hand(config: Settings) -> None:
     left_behind(config, due_at=None)
-    assert mark_killed(NOON, scheduled=True, settings=config) == []
+    assert mark_killed(NOON, alone=True, settings=config) == []
 
 
 def test_processes_are_told_apart() -> None:

@@ -18,9 +18,10 @@ from threading import Event
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from filelock import FileLock
 
-from shortcast.database import migrate
+from shortcast.database import migrate, session
 from shortcast.errors import ShortcastError
 from shortcast.monitoring.job_runs import JobRun, JobTakenError, list_job_runs, record
 from shortcast.schedule import (
@@ -97,6 +98,36 @@ def test_ten_days_run_each_job_once_a_day_in_order(config: Settings) -> None:
     assert {run.due_at for run in runs} == {moment(day) for day in days}
     assert (runs[0].rows, runs[0].inputs) == (7, {"day": "2022-09-01"})
     assert runs[0].message == "import did its work"
+
+
+def left_running(config: Settings, host: str) -> None:
+    """Leave a scheduled import of the first day behind, as if it ran on a machine."""
+    migrate(config)
+    with record("import", START, moment(START), lambda: moment(START), config) as begun:
+        pass
+    with session(config) as writing:
+        writing.execute(
+            sa.update(JobRun)
+            .where(JobRun.id == begun.run_id)
+            .values(outcome="running", ended_at=None, host=host, process="not of this machine")
+        )
+
+
+def test_a_run_of_another_home_on_a_shared_database_is_left_alone(
+    shortcast_home: Path, tmp_path: Path
+) -> None:
+    """Each home has a lock of its own, which says nothing of who else uses the database."""
+    config = Settings(home=shortcast_home, database_url=f"sqlite:///{tmp_path}/shared.db")
+    left_running(config, "another-machine")
+    with pytest.raises(JobTakenError, match="import is already running"):
+        simulate_days(jobs_with(), START, 1, settings=config)
+    assert [run.outcome for run in record_of(config)] == ["running"]
+
+
+def test_a_machine_that_got_a_new_name_goes_on_with_its_own_database(config: Settings) -> None:
+    left_running(config, "what-it-was-called-before")
+    simulate_days(jobs_with(), START, 1, settings=config)
+    assert [run.outcome for run in record_of(config)] == ["killed", *["ok"] * 5]
 
 
 def test_running_the_same_days_again_does_nothing(config: Settings) -> None:
