@@ -88,7 +88,17 @@ class ImportReport:
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal text."""
+    """Return the SHA-256 of a file as hexadecimal text.
+
+    Parameters
+    ----------
+    path : Path
+        A file.
+
+    Returns
+    -------
+    str
+    """
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
@@ -99,6 +109,17 @@ def checksum(path: Path) -> str:
 @contextmanager
 def exclusive(home: Path, *, what: str) -> Iterator[None]:
     """Hold the home's lock, so that two runs never write at once.
+
+    Parameters
+    ----------
+    home : Path
+        The home; made if it is not there.
+    what : str
+        What is about to be written, for the message if it cannot be.
+
+    Yields
+    ------
+    None
 
     Raises
     ------
@@ -184,7 +205,17 @@ class Archive:
         return found
 
     def path(self, entry: ArchivedFile) -> Path:
-        """Return where an archived file lies."""
+        """Return where an archived file lies.
+
+        Parameters
+        ----------
+        entry : ArchivedFile
+            A line of the ledger.
+
+        Returns
+        -------
+        Path
+        """
         base = self.root if entry.state == "accepted" else self.root / "set_aside"
         name = entry.file if entry.state == "accepted" else f"{entry.sha256[:12]}-{entry.file}"
         return base / entry.source / entry.as_of / name

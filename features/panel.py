@@ -140,6 +140,11 @@ def make_panel(connection: duckdb.DuckDBPyConnection, dates: Sequence[date]) -> 
 def prepare(view: AsOf) -> None:
     """Make the temporary tables that groups share, at the dates of the view.
 
+    Parameters
+    ----------
+    view : AsOf
+        What is known at the as-of dates.
+
     Tables
     ------
     known_listings

@@ -88,7 +88,18 @@ class ParsedSnapshot:
     reason: str
 
     def table(self, name: str) -> Path:
-        """Return where the rows of a table lie."""
+        """Return where the rows of a table lie.
+
+        Parameters
+        ----------
+        name : str
+            A table of the source.
+
+        Returns
+        -------
+        Path
+            A Parquet file; it is there if the snapshot holds that table.
+        """
         return self.folder / f"{name}.parquet"
 
     @property
@@ -461,7 +472,18 @@ def _forget_stale(parsed: Path, current: Iterable[Path]) -> None:
 
 
 def as_record(snapshot: ParsedSnapshot) -> dict[str, object]:
-    """Return a parsed snapshot as a row of the warehouse's ``snapshots`` table."""
+    """Return a parsed snapshot as a row of the warehouse's ``snapshots`` table.
+
+    Parameters
+    ----------
+    snapshot : ParsedSnapshot
+        Accepted or refused.
+
+    Returns
+    -------
+    dict of str to object
+        By column; ``rows`` is the sum over its tables.
+    """
     record = asdict(snapshot)
     del record["folder"]
     record["rows"] = sum(snapshot.rows.values())

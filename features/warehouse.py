@@ -50,6 +50,16 @@ class BuildReport:
 def open_warehouse(config: Settings | None = None) -> duckdb.DuckDBPyConnection:
     """Open the warehouse in force, read only.
 
+    Parameters
+    ----------
+    config : Settings, optional
+        Settings that name the warehouse; those in force when left out.
+
+    Returns
+    -------
+    DuckDBPyConnection
+        To be closed by the caller.
+
     Raises
     ------
     ShortcastError
@@ -141,6 +151,16 @@ def records_checksum(snapshots: Sequence[ParsedSnapshot]) -> str:
 
     What was refused is in no table: the records are the same without it, and others once it
     is accepted.
+
+    Parameters
+    ----------
+    snapshots : sequence of ParsedSnapshot
+        All that were parsed, in order.
+
+    Returns
+    -------
+    str
+        SHA-256 as hexadecimal text.
     """
     joined = "\n".join(
         f"{s.source} {s.as_of} {s.checksum}" for s in snapshots if s.state == "accepted"

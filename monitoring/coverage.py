@@ -37,7 +37,17 @@ class JoinCoverage:
 
 
 def coverage(connection: duckdb.DuckDBPyConnection) -> list[JoinCoverage]:
-    """Read the coverage of every join from the warehouse, by name."""
+    """Read the coverage of every join from the warehouse, by name.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Connection to the warehouse.
+
+    Returns
+    -------
+    list of JoinCoverage
+    """
     rows = connection.execute(
         "SELECT join_name, description, rows, matched, floor FROM coverage ORDER BY join_name"
     ).fetchall()
@@ -55,7 +65,17 @@ def coverage(connection: duckdb.DuckDBPyConnection) -> list[JoinCoverage]:
 
 
 def findings(joins: Sequence[JoinCoverage]) -> list[Finding]:
-    """Return a finding of kind ``join`` for each join below its floor or without rows."""
+    """Return a finding of kind ``join`` for each join below its floor or without rows.
+
+    Parameters
+    ----------
+    joins : sequence of JoinCoverage
+        From `coverage`.
+
+    Returns
+    -------
+    list of Finding
+    """
     found = []
     for join in joins:
         if join.share is None:

@@ -125,7 +125,17 @@ def store(
 
 
 def open_findings(settings: Settings | None = None) -> list[StoredFinding]:
-    """Return the findings that stand, alarms first, then by kind and subject."""
+    """Return the findings that stand, alarms first, then by kind and subject.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
+
+    Returns
+    -------
+    list of StoredFinding
+    """
     with session(settings, write=False) as reading:
         rows = reading.scalars(
             sa.select(StoredFinding)

@@ -309,7 +309,17 @@ def latest_run(
 
 
 def list_runs(settings: Settings | None = None) -> list[ForecastRun]:
-    """Return every run, newest as-of date first."""
+    """Return every run, newest as-of date first.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
+
+    Returns
+    -------
+    list of ForecastRun
+    """
     query = sa.select(ForecastRun).order_by(
         ForecastRun.as_of.desc(), ForecastRun.made_at.desc(), ForecastRun.id.desc()
     )
@@ -371,6 +381,13 @@ def read_rankings(
 
 def read_scores(run_id: int, settings: Settings | None = None) -> pd.DataFrame:
     """Return all forecasts of one run.
+
+    Parameters
+    ----------
+    run_id : int
+        The run.
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
 
     Returns
     -------

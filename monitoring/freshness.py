@@ -73,7 +73,20 @@ class Freshness:
 
 
 def state_of(age_days: int | None, cadence_days: int) -> State:
-    """Judge an age against a cadence by `LATE_AFTER` and `STALE_AFTER`."""
+    """Judge an age against a cadence by `LATE_AFTER` and `STALE_AFTER`.
+
+    Parameters
+    ----------
+    age_days : int or None
+        Days since the newest record; None if there never was one.
+    cadence_days : int
+        Days between two releases, as the source declares.
+
+    Returns
+    -------
+    str
+        'fresh', 'late', 'stale' or 'never'.
+    """
     if age_days is None:
         return "never"
     if age_days <= LATE_AFTER * cadence_days:

@@ -263,6 +263,15 @@ def read_scoreboard(settings: Settings | None = None) -> list[ScoredRun]:
     """Return the last score of every forecast and horizon, newest as-of date first.
 
     Scores of hindcasts, which earlier versions kept, are left out.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
+
+    Returns
+    -------
+    list of ScoredRun
     """
     query = (
         sa.select(Score, ForecastRun)

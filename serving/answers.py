@@ -70,7 +70,18 @@ class Paging(BaseModel):
 
 
 def about(run: ForecastRun) -> dict[str, Any]:
-    """Return the envelope's members for answers that rest on a forecast run."""
+    """Return the envelope's members for answers that rest on a forecast run.
+
+    Parameters
+    ----------
+    run : ForecastRun
+        The run that answers.
+
+    Returns
+    -------
+    dict of str to object
+        ``data``, ``as_of``, ``made_at`` and ``model``.
+    """
     return {
         "data": run.data,
         "as_of": run.as_of,

@@ -31,7 +31,20 @@ class Scored:
 
 
 def scored(settings: Settings, run_id: int) -> dict[int, Scored]:
-    """Return, by horizon, how many drugs a run scored, their mean score and the highest."""
+    """Return, by horizon, how many drugs a run scored, their mean score and the highest.
+
+    Parameters
+    ----------
+    settings : Settings
+        Name the application database.
+    run_id : int
+        The run.
+
+    Returns
+    -------
+    dict of int to Scored
+        By horizon in months.
+    """
     query = (
         sa.select(
             Forecast.horizon_months,
@@ -50,7 +63,19 @@ def scored(settings: Settings, run_id: int) -> dict[int, Scored]:
 
 
 def in_shortage_count(settings: Settings, run_id: int) -> int:
-    """Return how many drugs a run left out because they were in shortage."""
+    """Return how many drugs a run left out because they were in shortage.
+
+    Parameters
+    ----------
+    settings : Settings
+        Name the application database.
+    run_id : int
+        The run.
+
+    Returns
+    -------
+    int
+    """
     query = sa.select(sa.func.count()).where(
         ForecastDetail.run_id == run_id, ForecastDetail.in_shortage
     )
@@ -225,7 +250,22 @@ def past_forecasts(
 
 
 def names(settings: Settings, run_id: int, drug_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return the name and form group of drugs, as a run has them."""
+    """Return the name and form group of drugs, as a run has them.
+
+    Parameters
+    ----------
+    settings : Settings
+        Name the application database.
+    run_id : int
+        The run.
+    drug_ids : sequence of str
+        Drugs; those that the run does not know are left out.
+
+    Returns
+    -------
+    dict of str to (str, str)
+        Name and form group, by ``drug_id``.
+    """
     query = sa.select(ForecastDetail.drug_id, ForecastDetail.name, ForecastDetail.form_group).where(
         ForecastDetail.run_id == run_id, ForecastDetail.drug_id.in_(drug_ids)
     )

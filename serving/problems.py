@@ -175,7 +175,13 @@ async def _on_defect(request: Request, error: Exception) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of an application a problem."""
+    """Make every error of an application a problem.
+
+    Parameters
+    ----------
+    app : FastAPI
+        The application; changed in place.
+    """
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_validation)

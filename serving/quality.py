@@ -157,7 +157,18 @@ def of_horizon(bundle: Bundle, horizon: int) -> Quality | None:
 
 
 def of_all_horizons(bundle: Bundle | None) -> list[Quality]:
-    """Return the figures of every horizon that has some."""
+    """Return the figures of every horizon that has some.
+
+    Parameters
+    ----------
+    bundle : Bundle or None
+        The champion, if there is one.
+
+    Returns
+    -------
+    list of Quality
+        By horizon; empty without a champion or a backtest.
+    """
     if bundle is None:
         return []
     found = (of_horizon(bundle, horizon) for horizon in bundle.horizons)

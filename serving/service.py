@@ -73,6 +73,15 @@ class Service:
     def run(self, as_of: date | None = None) -> ForecastRun:
         """Return the forecast run that answers.
 
+        Parameters
+        ----------
+        as_of : date, optional
+            The run in force on that day; the newest when left out.
+
+        Returns
+        -------
+        ForecastRun
+
         Raises
         ------
         Problem
@@ -98,7 +107,17 @@ class Service:
         return datetime.now(UTC).date()
 
     def ask(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
-        """Return all rows of a query on the application database."""
+        """Return all rows of a query on the application database.
+
+        Parameters
+        ----------
+        query : Executable
+            A query that only reads.
+
+        Returns
+        -------
+        sequence of Row
+        """
         with session(self.settings, write=False) as reading:
             return reading.execute(query).all()
 
@@ -108,7 +127,20 @@ class Service:
         return bundle.version if bundle else ""
 
     def scored(self, run: ForecastRun, horizon: int) -> lookup.Scored:
-        """Return how many drugs a run scored at a horizon, their mean score and the highest."""
+        """Return how many drugs a run scored at a horizon, their mean score and the highest.
+
+        Parameters
+        ----------
+        run : ForecastRun
+            The run.
+        horizon : int
+            Months.
+
+        Returns
+        -------
+        Scored
+            Zeros where the run scored no drug at that horizon.
+        """
         if run.id not in self._scored:
             self._scored[run.id] = lookup.scored(self.settings, run.id)
         return self._scored[run.id].get(horizon, lookup.Scored(0, 0.0, 0.0))

@@ -30,7 +30,17 @@ class Contributing(Protocol):
 
 
 def is_moving(reason: Contributing) -> bool:
-    """Return whether a reason moved the estimate enough to be shown."""
+    """Return whether a reason moved the estimate enough to be shown.
+
+    Parameters
+    ----------
+    reason : Contributing
+        A reason with its contribution in log-odds.
+
+    Returns
+    -------
+    bool
+    """
     return abs(reason.contribution) >= MOVES
 
 

@@ -67,12 +67,32 @@ def percent(share: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """Return a figure without a unit with two decimals, '0.81'; a dash where there is none."""
+    """Return a figure without a unit with two decimals, '0.81'; a dash where there is none.
+
+    Parameters
+    ----------
+    value : float or None
+        Any figure.
+
+    Returns
+    -------
+    str
+    """
     return "–" if value is None else f"{value:.2f}"
 
 
 def tenths(value: float | None) -> str:
-    """Return a multiple with one decimal, '5.1'; a dash where there is none."""
+    """Return a multiple with one decimal, '5.1'; a dash where there is none.
+
+    Parameters
+    ----------
+    value : float or None
+        A multiple.
+
+    Returns
+    -------
+    str
+    """
     return "–" if value is None else f"{value:.1f}"
 
 
@@ -125,7 +145,17 @@ def times(score: float | None, base_rate: float | None) -> str:
 
 
 def odds(contribution: float) -> str:
-    """Return a contribution in log-odds as what it does to the odds, '× 2.7' or '÷ 1.4'."""
+    """Return a contribution in log-odds as what it does to the odds, '× 2.7' or '÷ 1.4'.
+
+    Parameters
+    ----------
+    contribution : float
+        Log-odds; below 0 it lowers the score.
+
+    Returns
+    -------
+    str
+    """
     factor = math.exp(abs(contribution))
     sign = "×" if contribution >= 0 else "÷"
     return f"{sign} {factor:.1f}" if factor < 99.95 else f"{sign} {factor:,.0f}"
@@ -150,12 +180,32 @@ def day(value: date | str | None) -> str:
 
 
 def months(count: int) -> str:
-    """Return '1 month' or '6 months'."""
+    """Return '1 month' or '6 months'.
+
+    Parameters
+    ----------
+    count : int
+        Whole months.
+
+    Returns
+    -------
+    str
+    """
     return f"{count} month" + ("" if count == 1 else "s")
 
 
 def form_group(name: str | None) -> str:
-    """Return what a form group is called; a name that is not known stands for itself."""
+    """Return what a form group is called; a name that is not known stands for itself.
+
+    Parameters
+    ----------
+    name : str or None
+        A form group as the records write it, 'oral-solid'.
+
+    Returns
+    -------
+    str
+    """
     return FORM_GROUPS.get(name or "", name or "–")
 
 
@@ -174,5 +224,15 @@ def drug_name(name: str, group: str) -> str:
 
 
 def count(value: int | None) -> str:
-    """Return a count with separators, '3,104'; a dash where there is none."""
+    """Return a count with separators, '3,104'; a dash where there is none.
+
+    Parameters
+    ----------
+    value : int or None
+        A whole number.
+
+    Returns
+    -------
+    str
+    """
     return "–" if value is None else f"{value:,}"

@@ -73,7 +73,17 @@ def in_words(value: object, unit: UnitName) -> str:
 
 
 def dollars(amount: float) -> str:
-    """Say an amount of US dollars: '$0.0715', '$12.30', '$12,300', '$4.5 million'."""
+    """Say an amount of US dollars: '$0.0715', '$12.30', '$12,300', '$4.5 million'.
+
+    Parameters
+    ----------
+    amount : float
+        US dollars, 0 or more.
+
+    Returns
+    -------
+    str
+    """
     for size, name in ((1e9, "billion"), (1e6, "million")):
         if amount >= 0.9995 * size:
             return f"${_three_digits(amount / size)} {name}"
@@ -83,7 +93,17 @@ def dollars(amount: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Say a share with two significant digits: '17 %', '9.9 %', '0.42 %'."""
+    """Say a share with two significant digits: '17 %', '9.9 %', '0.42 %'.
+
+    Parameters
+    ----------
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    str
+    """
     value = 100 * share
     if value in (0, 100) or value >= 9.95:
         return f"{value:.0f} %"
@@ -91,7 +111,17 @@ def percent(share: float) -> str:
 
 
 def duration(months: float) -> str:
-    """Say a length of time: '5 months', '3 years 2 months', '41 years'."""
+    """Say a length of time: '5 months', '3 years 2 months', '41 years'.
+
+    Parameters
+    ----------
+    months : float
+        Months, 0 or more.
+
+    Returns
+    -------
+    str
+    """
     whole = round(months)
     if whole < 1:
         return "under 1 month"
@@ -104,7 +134,17 @@ def duration(months: float) -> str:
 
 
 def change(log_ratio: float) -> str:
-    """Say a change: 'up 12 %', 'down 30 %', 'unchanged'; beyond tenfold as a factor."""
+    """Say a change: 'up 12 %', 'down 30 %', 'unchanged'; beyond tenfold as a factor.
+
+    Parameters
+    ----------
+    log_ratio : float
+        Natural logarithm of the new value over the old.
+
+    Returns
+    -------
+    str
+    """
     ratio = math.exp(log_ratio)
     if ratio >= 10:
         return f"up to {ratio:,.0f} times"

@@ -99,7 +99,17 @@ def ingredients(text: str) -> tuple[str, ...]:
 
 
 def without_vehicle(text: str) -> str:
-    """Plain text without a trailing "in 5% dextrose", "in plastic container" and the like."""
+    """Plain text without a trailing "in 5% dextrose", "in plastic container" and the like.
+
+    Parameters
+    ----------
+    text : str
+        As `_text.plain` leaves it.
+
+    Returns
+    -------
+    str
+    """
     return _VEHICLE_PHRASE.sub("", text)
 
 

@@ -71,17 +71,47 @@ def decode(raw: bytes, file: str) -> str:
 
 
 def tidy(value: str) -> str:
-    """Fold every run of white space, non-breaking spaces included, into one space."""
+    """Fold every run of white space, non-breaking spaces included, into one space.
+
+    Parameters
+    ----------
+    value : str
+        Any text.
+
+    Returns
+    -------
+    str
+        Without white space around it.
+    """
     return _SPACES.sub(" ", value).strip()
 
 
 def tidy_columns(names: Iterable[str]) -> list[str]:
-    """Return header names with white space folded."""
+    """Return header names with white space folded.
+
+    Parameters
+    ----------
+    names : iterable of str
+        A header.
+
+    Returns
+    -------
+    list of str
+    """
     return [tidy(str(name)) for name in names]
 
 
 def require(columns: Iterable[str], needed: Sequence[str], file: str) -> None:
     """Refuse a file whose header lacks a needed column.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        The header of the file.
+    needed : sequence of str
+        Columns that the reader cannot do without.
+    file : str
+        Name of the file, for the message.
 
     Raises
     ------
@@ -174,7 +204,26 @@ def refuse_cut_short(field_counts: pd.Series, width: int, file: str) -> None:
 def rejects(
     file: str, rows: pd.Series, column: str, values: pd.Series | str, reason: str
 ) -> pd.DataFrame:
-    """Return quarantine rows for the records numbered ``rows``."""
+    """Return quarantine rows for the records numbered ``rows``.
+
+    Parameters
+    ----------
+    file : str
+        Name of the file.
+    rows : Series
+        Numbers of the records in the file, from 1.
+    column : str
+        Column at fault, as the file writes it; '' for the whole record.
+    values : Series or str
+        What stood there, for each record or for all.
+    reason : str
+        Why it is rejected.
+
+    Returns
+    -------
+    DataFrame
+        The columns `REJECT_COLUMNS`, one row for each record.
+    """
     frame = pd.DataFrame({"row": rows.to_numpy()})
     frame["file"], frame["column"], frame["reason"] = file, column, reason
     frame["value"] = values if isinstance(values, str) else values.astype(str).to_numpy()
@@ -249,6 +298,15 @@ def parse_numbers(values: pd.Series) -> tuple[pd.Series, pd.Series]:
 def read_bytes(path: Path) -> bytes:
     """Return a file's bytes, gunzipped where its name ends in ``.gz``.
 
+    Parameters
+    ----------
+    path : Path
+        A file of a snapshot.
+
+    Returns
+    -------
+    bytes
+
     Raises
     ------
     SourceError
@@ -270,6 +328,16 @@ def read_bytes(path: Path) -> bytes:
 
 def read_zip(path: Path) -> dict[str, bytes]:
     """Return the members of a zip file by their base name.
+
+    Parameters
+    ----------
+    path : Path
+        A zip file of a snapshot.
+
+    Returns
+    -------
+    dict of str to bytes
+        Contents by name without folders.
 
     Raises
     ------

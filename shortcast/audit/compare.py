@@ -35,7 +35,17 @@ class Difference:
     false: str
 
     def sentence(self, month: str) -> str:
-        """Return the difference in words, for a falsification from ``month`` on."""
+        """Return the difference in words, for a falsification from ``month`` on.
+
+        Parameters
+        ----------
+        month : str
+            T, as ``YYYY-MM``.
+
+        Returns
+        -------
+        str
+        """
         where = f"{self.drug_id} at {self.as_of}"
         if self.column == "rows":
             return (

@@ -23,7 +23,18 @@ _STYLES: tuple[tuple[str, str, Callable[[pd.Timestamp], str]], ...] = (
 
 
 def text(cells: pd.Series) -> pd.Series:
-    """Return cells as text without blanks around it, '' where there is none."""
+    """Return cells as text without blanks around it, '' where there is none.
+
+    Parameters
+    ----------
+    cells : Series
+        Of any type.
+
+    Returns
+    -------
+    Series of str
+        On the same index.
+    """
     # Columns repeat their words: each is looked at once.
     codes, words = pd.factorize(cells, use_na_sentinel=False)
     plain = np.array([_text(word) for word in words], dtype=object)

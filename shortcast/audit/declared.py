@@ -41,11 +41,35 @@ class Moment:
     dice: np.random.Generator
 
     def counts(self, days: pd.Series) -> np.ndarray:
-        """Tell which of the days count as known before the cut, on the word of this file."""
+        """Tell which of the days count as known before the cut, on the word of this file.
+
+        Parameters
+        ----------
+        days : Series of datetime64
+            Days on which rows became public; null where none is stated.
+
+        Returns
+        -------
+        ndarray of bool
+            False where none is stated.
+        """
         return ((days > self.since) & (days < self.cut)).fillna(False).to_numpy(dtype=bool)
 
     def draw_days(self, count: int, lag: int = 0) -> pd.Series:
-        """Draw days from which a row becomes public at the cut or later, one in ten at it."""
+        """Draw days from which a row becomes public at the cut or later, one in ten at it.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        lag : int
+            Days from the day drawn to the day on which the row is public.
+
+        Returns
+        -------
+        Series of datetime64
+            Not after the day of the snapshot, unless the cut itself is.
+        """
         first = self.cut - pd.Timedelta(days=lag)
         span = max((self.day - first).days, 0)
         steps = self.dice.integers(0, span + 1, count)
@@ -142,7 +166,20 @@ def latest(*columns: str) -> Days:
 
 
 def after(column: str, days: int) -> Days:
-    """Public so many days after this one."""
+    """Public so many days after this one.
+
+    Parameters
+    ----------
+    column : str
+        Column with a day, by its plain name.
+    days : int
+        Days from it to publication.
+
+    Returns
+    -------
+    callable
+        Gives the day of publication of each row, for `Rule.public`.
+    """
 
     def public(frame: pd.DataFrame, _: Tables, __: pd.Timestamp) -> pd.Series:
         return read_days(frame[column]) + pd.Timedelta(days=days)
@@ -151,7 +188,18 @@ def after(column: str, days: int) -> Days:
 
 
 def from_the_file(frame: pd.DataFrame, _: Tables, __: pd.Timestamp) -> pd.Series:
-    """Public when the file shows it: the rows bear no day of their own."""
+    """Public when the file shows it: the rows bear no day of their own.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of a file.
+
+    Returns
+    -------
+    Series of datetime64
+        Null for every row.
+    """
     return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[s]")
 
 

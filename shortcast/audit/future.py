@@ -94,7 +94,18 @@ def poisoned_future(
 
 
 def panel_dates(cut: date) -> list[date]:
-    """Return the as-of dates that are worked out for one T: all up to T, and one well after."""
+    """Return the as-of dates that are worked out for one T: all up to T, and one well after.
+
+    Parameters
+    ----------
+    cut : date
+        T, the first of a month.
+
+    Returns
+    -------
+    list of date
+        Firsts of months, ascending.
+    """
     later = (cut.year * 12 + cut.month - 1) + _REACTION_MONTHS
     return [
         *first_of_months(FIRST_MONTH, f"{cut:%Y-%m}"),
@@ -122,14 +133,42 @@ def make_home(records: Path, config: Settings, progress: Progress = lambda _: No
 def make_panel_file(
     config: Settings, dates: Sequence[date], out: Path, progress: Progress = lambda _: None
 ) -> Path:
-    """Write the panel of a home's warehouse at the given dates, and return the file."""
+    """Write the panel of a home's warehouse at the given dates, and return the file.
+
+    Parameters
+    ----------
+    config : Settings
+        Name the home.
+    dates : sequence of date
+        As-of dates.
+    out : Path
+        The Parquet file to write.
+    progress : callable
+        Is told how far it is.
+
+    Returns
+    -------
+    Path
+        ``out``.
+    """
     with open_warehouse(config) as connection:
         write_panel(connection, dates, out, progress=progress)
     return out
 
 
 def tables_held(config: Settings) -> dict[tuple[str, str], frozenset[str]]:
-    """Return the tables that each accepted snapshot of a home holds, by source and day."""
+    """Return the tables that each accepted snapshot of a home holds, by source and day.
+
+    Parameters
+    ----------
+    config : Settings
+        Name the home.
+
+    Returns
+    -------
+    dict of (str, str) to frozenset of str
+        Names of tables by source and day of the snapshot, ``YYYY-MM-DD``.
+    """
     with open_warehouse(config) as connection:
         accepted = connection.execute(
             "SELECT source, as_of::VARCHAR FROM snapshots WHERE state = 'accepted'"
@@ -147,6 +186,13 @@ def tables_held(config: Settings) -> dict[tuple[str, str], frozenset[str]]:
 
 def check_taken(config: Settings, done: Falsified) -> None:
     """Make sure that every falsified snapshot was read: a refused one would hide its rows.
+
+    Parameters
+    ----------
+    config : Settings
+        Name the home built from the falsified copy.
+    done : Falsified
+        What was falsified.
 
     Raises
     ------
@@ -170,7 +216,17 @@ def check_taken(config: Settings, done: Falsified) -> None:
 
 
 def tell_reaction(true: Path, false: Path, month: str, progress: Progress) -> None:
-    """Say how many columns the false future reached after T, and which it did not."""
+    """Say how many columns the false future reached after T, and which it did not.
+
+    Parameters
+    ----------
+    true, false : Path
+        Panels of the records and of the falsified copy.
+    month : str
+        T, as ``YYYY-MM``.
+    progress : callable
+        Is told the sentence.
+    """
     later = panel_dates(first_of_months(month, month)[0])[-1]
     reached = {d.column for d in compare_panels(true, false, later, later)}
     blind = sorted(panel_columns(true) - reached)
@@ -181,7 +237,17 @@ def tell_reaction(true: Path, false: Path, month: str, progress: Progress) -> No
 
 
 def panel_columns(panel: Path) -> set[str]:
-    """Return the names of a panel's columns beside its keys."""
+    """Return the names of a panel's columns beside its keys.
+
+    Parameters
+    ----------
+    panel : Path
+        A Parquet file.
+
+    Returns
+    -------
+    set of str
+    """
     import pyarrow.parquet as parquet
 
     return set(parquet.read_schema(panel).names) - {"drug_id", "as_of"}

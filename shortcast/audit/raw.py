@@ -52,7 +52,13 @@ class RawFile:
         self._dump = dump
 
     def write(self, path: Path) -> None:
-        """Write the tables as they are now, in the form in which they were read."""
+        """Write the tables as they are now, in the form in which they were read.
+
+        Parameters
+        ----------
+        path : Path
+            Where; a file that is there is replaced.
+        """
         path.write_bytes(self._dump(self.tables))
 
 
@@ -91,12 +97,33 @@ def read_raw(path: Path, members: Iterable[str] | None = None) -> RawFile:
 
 
 def plain_name(header: object) -> str:
-    """Return the letters and digits of a header cell in lower case."""
+    """Return the letters and digits of a header cell in lower case.
+
+    Parameters
+    ----------
+    header : object
+        A cell of a header.
+
+    Returns
+    -------
+    str
+    """
     return _NOT_LETTER_OR_DIGIT.sub("", str(header).lower())
 
 
 def column_names(headers: Sequence[object]) -> list[str]:
-    """Return names for all cells of a header, each of them once."""
+    """Return names for all cells of a header, each of them once.
+
+    Parameters
+    ----------
+    headers : sequence of object
+        The cells, in order.
+
+    Returns
+    -------
+    list of str
+        As `plain_name` gives them; a number is added to a blank or repeated one.
+    """
     names: list[str] = []
     for place, header in enumerate(headers):
         name = plain_name(header) or f"blank{place}"
