@@ -218,7 +218,18 @@ def record(
 
 
 def sentence_of(error: Exception) -> str:
-    """Return one line that tells a reader of the record what went wrong."""
+    """Return one line that tells a reader of the record what went wrong.
+
+    Parameters
+    ----------
+    error : Exception
+        What ended a job.
+
+    Returns
+    -------
+    str
+        Its first line; of an error that is not ours, with its type.
+    """
     first = (str(error).splitlines() or [""])[0]
     return first if isinstance(error, ShortcastError) else f"{type(error).__name__}: {first}"
 
@@ -282,7 +293,19 @@ def _is_dead(run: JobRun, now: datetime, alone: bool) -> bool:
 
 
 def runs_of_day(day: date, settings: Settings | None = None) -> list[JobRun]:
-    """Return the scheduled runs for a day, oldest first; runs by hand are left out."""
+    """Return the scheduled runs for a day, oldest first; runs by hand are left out.
+
+    Parameters
+    ----------
+    day : date
+        Day of the timetable.
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
+
+    Returns
+    -------
+    list of JobRun
+    """
     with session(settings, write=False) as reading:
         rows = reading.scalars(
             sa.select(JobRun)
@@ -293,13 +316,35 @@ def runs_of_day(day: date, settings: Settings | None = None) -> list[JobRun]:
 
 
 def list_job_runs(limit: int = 100, settings: Settings | None = None) -> list[JobRun]:
-    """Return the last runs of all jobs, newest first."""
+    """Return the last runs of all jobs, newest first.
+
+    Parameters
+    ----------
+    limit : int
+        At most so many.
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
+
+    Returns
+    -------
+    list of JobRun
+    """
     with session(settings, write=False) as reading:
         return list(reading.scalars(sa.select(JobRun).order_by(JobRun.id.desc()).limit(limit)))
 
 
 def last_ended(settings: Settings | None = None) -> list[JobRun]:
-    """Return the last ended run of each job and outcome, by job and outcome."""
+    """Return the last ended run of each job and outcome, by job and outcome.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
+
+    Returns
+    -------
+    list of JobRun
+    """
     newest = (
         sa.select(sa.func.max(JobRun.id))
         .where(JobRun.ended_at.is_not(None))
