@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from shortcast.training.card import model_card
 
 #: Horizon that the rule looks at, in months.
 HORIZON = 6
+_CARD = "MODEL_CARD.md"
 #: Models that a challenger must beat in average precision.
 MUST_BEAT = ("past_listings", "points")
 
@@ -118,23 +120,37 @@ def export(bundle: Bundle, folder: Path) -> Path:
     Returns
     -------
     Path
-        The bundle's folder, ``{name}-{version}``; it appears whole or not at all.
+        The bundle's folder, ``{name}-{version}``; it appears whole or not at all. One that
+        holds the same already is kept. One that is damaged stays as it is, for the
+        champion may point to it, and the bundle goes to ``{name}-{version}-again-2`` ...
     """
     folder.mkdir(parents=True, exist_ok=True)
+    card = model_card(bundle)
     target = folder / f"{bundle.name}-{bundle.version}"
+    for number in count(2):
+        if not target.exists():
+            break
+        if _holds(target, bundle, card):
+            return target
+        target = folder / f"{bundle.name}-{bundle.version}-again-{number}"
     aside = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
-    aside.chmod(0o755)
-    bundle.save(aside)
-    (aside / "MODEL_CARD.md").write_text(model_card(bundle), encoding="utf-8")
-    if target.exists():
-        # Promoted before: the content is the same unless the folder was damaged.
-        old = Path(tempfile.mkdtemp(prefix=".old-", dir=folder)) / target.name
-        target.rename(old)
+    try:
+        aside.chmod(0o755)
+        bundle.save(aside)
+        (aside / _CARD).write_text(card, encoding="utf-8")
         aside.rename(target)
-        shutil.rmtree(old.parent)
-    else:
-        aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return target
+
+
+def _holds(folder: Path, bundle: Bundle, card: str) -> bool:
+    """Return whether a folder holds this very bundle and model card, undamaged."""
+    try:
+        return Bundle.load(folder) == bundle and (folder / _CARD).read_text("utf-8") == card
+    except (ShortcastError, OSError, LookupError, TypeError, ValueError):
+        # Whatever is amiss with it, it is not what is to be exported.
+        return False
 
 
 def _point(link: Path, target: Path) -> None:

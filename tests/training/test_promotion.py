@@ -45,14 +45,29 @@ def test_the_written_policy_is_the_one_that_is_applied(repo_root: Path) -> None:
     assert f"**{HORIZON} months**" in policy
 
 
-def test_an_export_appears_whole_and_can_be_repeated(bundle: Bundle, tmp_path: Path) -> None:
+def test_an_export_that_is_there_already_is_kept(bundle: Bundle, tmp_path: Path) -> None:
     named = replace(bundle, version="4")
     folder = export(named, tmp_path / "models")
-    (folder / "onset_6_months.txt").write_text("damaged")
-    assert export(named, tmp_path / "models") == folder
     assert Bundle.load(folder) == named
-    assert [path.name for path in (tmp_path / "models").iterdir()] == ["lightgbm-4"]
     assert "version 4" in (folder / "MODEL_CARD.md").read_text()
+    before = folder.stat()
+    assert export(named, tmp_path / "models") == folder
+    assert (folder.stat().st_ino, folder.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["lightgbm-4"]
+
+
+@pytest.mark.parametrize("file", ["onset_6_months.txt", "bundle.json", "MODEL_CARD.md"])
+def test_an_export_never_takes_away_what_the_champion_may_point_to(
+    bundle: Bundle, tmp_path: Path, file: str
+) -> None:
+    named = replace(bundle, version="4")
+    folder = export(named, tmp_path / "models")
+    (folder / file).write_text("{}")
+    again = export(named, tmp_path / "models")
+    assert (folder / file).read_text() == "{}"
+    assert again != folder
+    assert Bundle.load(again) == named
+    assert export(named, tmp_path / "models") == again
 
 
 def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> None:
