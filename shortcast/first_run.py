@@ -1,7 +1,9 @@
 """The first run: from a folder of records to a service that can answer.
 
-Each step is passed over when its result is already there for the same records, so a second
-run starts in seconds and a run that was killed goes on where it stopped.
+What is there already for the same records is not made again: files in the archive, parsed
+snapshots, the warehouse, the panel, the champion, the forecast. So a second run starts in
+seconds, and one that was killed repeats what it was at. Backtest, training and promotion
+count as one: killed in any of them, it begins with the backtest again.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pathlib import Path
 
 from shortcast import jobs
 from shortcast.errors import ShortcastError
-from shortcast.features import warehouse
+from shortcast.features import groups, warehouse
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 from shortcast.training.splits import months_later
@@ -52,7 +54,7 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     progress("build: done" if built.rebuilt else "build: nothing new")
     with warehouse.open_warehouse() as connection:
         known = jobs.read_records(connection)
-    if _champion_checksum(progress) != known.checksum:
+    if not _is_champion_of(known.checksum, progress):
         end = _last_matured(known.records_end)
         start = months_later(end, -(BACKTEST_MONTHS - 1))
         metrics = jobs.backtest(
@@ -68,17 +70,23 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     progress(jobs.JOBS["monitor"](today).message)
 
 
-def _champion_checksum(progress: Callable[[str], None]) -> str | None:
-    """Return the checksum of the records that the champion was trained on, if it can be read."""
+def _is_champion_of(checksum: str, progress: Callable[[str], None]) -> bool:
+    """Return whether there is a champion of these records that knows the features of today."""
     folder = settings().champion
     if not folder.exists():
-        return None
+        return False
     try:
-        return Bundle.load(folder).records_checksum
+        bundle = Bundle.load(folder)
     except ShortcastError as error:
-        # Damaged, or of an earlier version: a new one takes its place below.
+        # Damaged, or of an earlier version: a new one takes its place.
         progress(f"champion: {error}")
-        return None
+        return False
+    if bundle.records_checksum != checksum:
+        return False
+    if set(bundle.features) != set(groups.features()):
+        progress("champion: it was trained on other features than this version has")
+        return False
+    return True
 
 
 def _last_matured(records_end: date) -> date:

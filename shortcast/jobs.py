@@ -344,8 +344,9 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
     Raises
     ------
     ShortcastError
-        If there is no champion, it was trained on data of another kind, the records do not
-        reach the as-of date, or the champion had learnt from what came after it.
+        If there is no champion, it was trained on data of another kind or on features that
+        are no more, the records do not reach the as-of date, or the champion had learnt
+        from what came after it.
     """
     from shortcast.database import migrate
     from shortcast.monitoring import forecast_log
@@ -359,6 +360,12 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
             raise ShortcastError(
                 f"The champion was trained on {bundle.data} records and the warehouse holds "
                 f"{records.data} ones; train and promote again."
+            )
+        if gone := [name for name in bundle.features if name not in groups.features()]:
+            raise ShortcastError(
+                f"The champion was trained on features that this version of shortcast does not "
+                f"have ({', '.join(gone[:5])}{', ...' if gone[5:] else ''}); train and promote "
+                "again."
             )
         latest = latest_as_of(records.records_end)
         as_of = as_of or min(day, latest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from shortcast.errors import ShortcastError
 from shortcast.monitoring import forecast_log
 from shortcast.settings import settings
 from shortcast.training import promotion
+from shortcast.training.bundle import Bundle
 from shortcast.training.splits import months_later
 
 
@@ -122,6 +124,20 @@ def test_a_champion_that_cannot_be_read_is_trained_anew(
     told = prepare(None)
     assert trainer.asked == FIRST * 2
     assert any("champion: " in line and "run `shortcast train`" in line for line in told)
+
+
+def test_a_champion_of_other_features_is_trained_anew(
+    trainer: Trainer, own_tiny_home: Path
+) -> None:
+    """Of the same records, but a feature has another name since."""
+    prepare(None)
+    old = Bundle.load(settings().champion)
+    *kept, renamed = old.catalogue
+    catalogue = (*kept, replace(renamed, name="what_it_was_called_before"))
+    replace(old, catalogue=catalogue).save(settings().champion)
+    told = prepare(None)
+    assert trainer.asked == FIRST * 2
+    assert "champion: it was trained on other features than this version has" in told
 
 
 def test_without_records_it_says_how_to_name_them(trainer: Trainer) -> None:

@@ -230,6 +230,19 @@ def test_a_champion_of_made_up_records_does_not_score_real_ones(
         jobs.score(TODAY)
 
 
+def test_a_champion_of_features_that_are_no_more_says_what_helps(
+    own_scored_home: Path, make_bundle: Any
+) -> None:
+    bundle = make_bundle()
+    *kept, renamed = bundle.catalogue
+    catalogue = (*kept, replace(renamed, name="what_it_was_called_before"))
+    replace(bundle, catalogue=catalogue).save(settings().champion)
+    with pytest.raises(
+        ShortcastError, match=r"features.*\(what_it_was_called_before\); train a"
+    ):
+        jobs.score(TODAY)
+
+
 def test_the_watch_looks_at_drift_once_there_is_something_to_compare_with(
     own_scored_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
