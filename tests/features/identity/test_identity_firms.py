@@ -74,6 +74,16 @@ def test_an_acquisition_holds_from_its_day_on() -> None:
 def test_acquisitions_follow_one_another() -> None:
     assert firm_id("Watson Laboratories Inc", date(2012, 1, 1)) == "actavis"
     assert firm_id("Watson Laboratories Inc", date(2017, 1, 1)) == "teva"
+    assert firm_id("Forest Laboratories", date(2014, 7, 1)) == "actavis"
+    assert firm_id("Forest Laboratories", date(2017, 1, 1)) == "allergan"
+
+
+def test_what_was_bought_within_the_records_is_no_other_name_of_the_buyer() -> None:
+    # Else the makers of 2015 would be counted as only those of 2016 could be.
+    assert firm_id("Qualitest") == firm_id("Vintage Pharmaceuticals") != firm_id("Par")
+    assert firm_id("Qualitest", date(2015, 9, 24)) == "qualitest"
+    assert firm_id("Qualitest", date(2015, 9, 25)) == "endo"
+    assert firm_id("CorePharma") != firm_id("Impax Laboratories")
 
 
 @pytest.mark.parametrize("name", ["", "   ", "...", "(formerly)"])

@@ -61,6 +61,15 @@ def test_no_firm_is_its_own_ancestor() -> None:
             reached |= above
 
 
+def test_later_parents_stand_below_earlier_ones() -> None:
+    # Of several rows that hold on a day, the last decides.
+    last: dict[str, str] = {}
+    for row in read_table("firm_parents", ("alias", "parent", "valid_from")):
+        alias = normalise_firm(row["alias"])
+        assert last.get(alias, "") <= row["valid_from"], row
+        last[alias] = row["valid_from"]
+
+
 def test_a_table_without_reasons_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
