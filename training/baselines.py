@@ -71,7 +71,17 @@ class PastListings(_OneNumber):
     """The count of a drug's past shortages: the strongest single signal there is."""
 
     def number(self, X: pd.DataFrame) -> FloatArray:
-        """Return the count; a drug without records counts 0."""
+        """Return the count; a drug without records counts 0.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (rows, features)
+            Encoded features.
+
+        Returns
+        -------
+        ndarray of shape (rows,)
+        """
         return np.nan_to_num(X[PAST_LISTINGS].to_numpy(dtype=np.float64))
 
 
@@ -142,7 +152,17 @@ class Points(_OneNumber):
         self.rules = rules
 
     def number(self, X: pd.DataFrame) -> FloatArray:
-        """Return the points of each row."""
+        """Return the points of each row.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (rows, features)
+            Encoded features.
+
+        Returns
+        -------
+        ndarray of shape (rows,)
+        """
         total = np.zeros(len(X))
         for rule in self.rules:
             if rule.feature not in X.columns:
