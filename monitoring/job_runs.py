@@ -315,7 +315,9 @@ def runs_of_day(day: date, settings: Settings | None = None) -> list[JobRun]:
         return list(rows)
 
 
-def list_job_runs(limit: int = 100, settings: Settings | None = None) -> list[JobRun]:
+def list_job_runs(
+    limit: int = 100, settings: Settings | None = None, *, offset: int = 0
+) -> list[JobRun]:
     """Return the last runs of all jobs, newest first.
 
     Parameters
@@ -324,13 +326,32 @@ def list_job_runs(limit: int = 100, settings: Settings | None = None) -> list[Jo
         At most so many.
     settings : Settings, optional
         Settings that name the database; those in force when left out.
+    offset : int
+        Runs to pass over.
 
     Returns
     -------
     list of JobRun
     """
+    query = sa.select(JobRun).order_by(JobRun.id.desc()).limit(limit).offset(offset)
     with session(settings, write=False) as reading:
-        return list(reading.scalars(sa.select(JobRun).order_by(JobRun.id.desc()).limit(limit)))
+        return list(reading.scalars(query))
+
+
+def count_job_runs(settings: Settings | None = None) -> int:
+    """Return how many runs are on record.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
+
+    Returns
+    -------
+    int
+    """
+    with session(settings, write=False) as reading:
+        return reading.scalar(sa.select(sa.func.count()).select_from(JobRun)) or 0
 
 
 def last_ended(settings: Settings | None = None) -> list[JobRun]:

@@ -157,7 +157,7 @@ def as_csv(
     request: Request,
     rows: Iterable[Mapping[str, Any]],
     columns: Sequence[str],
-    envelope: Envelope,
+    envelope: Envelope | None,
     headers: Mapping[str, str] | None = None,
 ) -> CSVResponse:
     """Return rows as CSV, each with what the envelope says of it.
@@ -170,18 +170,21 @@ def as_csv(
         The rows.
     columns : sequence of str
         Columns in order; those of the envelope follow them.
-    envelope : Envelope
-        What every row carries: a table is cut up and passed on without its page.
+    envelope : Envelope or None
+        What every row carries: a table is cut up and passed on without its page. None for
+        what rests on no forecast and no records.
     headers : mapping, optional
         Further headers.
     """
-    said = {
-        "as_of": envelope.as_of or "",
-        "data": envelope.data,
-        "model_name": envelope.model.name if envelope.model else "",
-        "model_version": envelope.model.version if envelope.model else "",
-        "note": SHORT_DISCLAIMER,
-    }
+    said: dict[str, Any] = {}
+    if envelope is not None:
+        said = {
+            "as_of": envelope.as_of or "",
+            "data": envelope.data,
+            "model_name": envelope.model.name if envelope.model else "",
+            "model_version": envelope.model.version if envelope.model else "",
+            "note": SHORT_DISCLAIMER,
+        }
     names = [*columns, *(name for name in said if name not in columns)]
     text = io.StringIO(newline="")
     writer = csv.writer(text)

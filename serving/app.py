@@ -31,6 +31,7 @@ from shortcast.serving.routes import (
     pages,
     products,
     rankings,
+    runs,
     sources,
 )
 from shortcast.serving.security import HeadLikeGet, SecurityHeaders
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         alerts,
         forecasts,
         sources,
+        runs,
         model,
         operations,
         docs,

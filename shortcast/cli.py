@@ -475,6 +475,33 @@ def run(
 
 
 @app.command()
+def runs(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Runs to show.")] = 25,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was run last, by the timetable or by hand, and how it ended.
+
+    Example: shortcast runs --limit 10
+    """
+    from shortcast.database import migrate
+    from shortcast.monitoring.job_runs import list_job_runs
+
+    migrate()
+    columns = ("job", "day", "due_at", "started_at", "ended_at", "outcome", "rows", "message")
+    found = list_job_runs(limit)
+    if as_json:
+        rows = [{name: getattr(r, name) for name in (*columns, "inputs")} for r in found]
+        _print_json(rows)
+        return
+    _print_table("Runs", columns, [[_cell(getattr(r, name)) for name in columns] for r in found])
+
+
+def _cell(value: object) -> object:
+    """Write a moment to the second, in UTC; anything else as it is."""
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value
+
+
+@app.command()
 def audit(
     records: Annotated[
         Path, typer.Option("--records", help="Records to falsify a copy of.")

@@ -21,6 +21,7 @@ from shortcast.serving.routes.drugs import Drug, DrugFilter, find_drug, find_dru
 from shortcast.serving.routes.model import find_model
 from shortcast.serving.routes.products import find_drug_of
 from shortcast.serving.routes.rankings import RankingFilter, find_rankings
+from shortcast.serving.routes.runs import find_job_runs
 from shortcast.serving.routes.sources import find_sources
 from shortcast.serving.service import Service, ServiceOf
 from shortcast.serving.templating import is_moving, page
@@ -36,6 +37,8 @@ BESIDE_ROWS = 10
 OLD_DAYS = 45
 #: What the states of a source are called.
 STATES = {"fresh": "fresh", "late": "late", "stale": "stale", "never": "no snapshot yet"}
+#: Job runs shown: those of the last two days.
+RUN_ROWS = 10
 #: Earlier forecasts shown of one drug.
 PAST_ROWS = 13
 
@@ -143,9 +146,14 @@ def show_alerts(request: Request, service: ServiceOf, kind: str = "") -> HTMLRes
 
 @router.get("/sources")
 def show_sources(request: Request, service: ServiceOf) -> HTMLResponse:
-    """Show the sources with their freshness, and how well the records join."""
+    """Show the sources with their freshness, how well the records join, and what was run last."""
     found = find_sources(service)
-    return page(request, "sources.html", {"data": found.data, "found": found, "states": STATES})
+    runs = find_job_runs(service, RUN_ROWS, 0)
+    return page(
+        request,
+        "sources.html",
+        {"data": found.data, "found": found, "states": STATES, "runs": runs},
+    )
 
 
 @router.get("/model")

@@ -403,6 +403,22 @@ def test_a_job_run_by_hand_is_recorded(shortcast: Shell, own_scored_home: Path) 
     assert (run.job, run.day, run.outcome) == ("import", date(2022, 9, 1), "ok")
 
 
+def test_what_was_run_can_be_read(shortcast: Shell, own_scored_home: Path) -> None:
+    assert shortcast("runs", "--json").json == []
+    shortcast("run", "import", "--day", "2022-09-01")
+    shortcast("score")
+    shortcast("run", "build", "--day", "2022-09-02")
+    header, *rows = [line.split("\t") for line in shortcast("runs").out.splitlines()]
+    assert (header[0], header[-1]) == ("job", "message")
+    assert [(row[0], row[1], row[5]) for row in rows] == [
+        ("build", "2022-09-02", "ok"),
+        ("import", "2022-09-01", "ok"),
+    ]
+    assert rows[1][-1] == "The inbox is empty: nothing to import."
+    (told,) = shortcast("runs", "--limit", "1", "--json").json
+    assert (told["job"], told["due_at"], told["inputs"]) == ("build", None, {"snapshots": 22})
+
+
 def test_the_schedule_plays_the_days_that_end_today_or_begin_when_told(
     shortcast: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
