@@ -97,6 +97,11 @@ def is_forecast(as_of: date, model_records_end: date | None) -> bool:
         As-of date of the scores.
     model_records_end : date or None
         Last day of the records that the model had learnt from; None if it is not known.
+
+    Returns
+    -------
+    bool
+        False if it is not known.
     """
     return model_records_end is not None and as_of > model_records_end
 

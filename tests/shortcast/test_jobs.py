@@ -237,9 +237,7 @@ def test_a_champion_of_features_that_are_no_more_says_what_helps(
     *kept, renamed = bundle.catalogue
     catalogue = (*kept, replace(renamed, name="what_it_was_called_before"))
     replace(bundle, catalogue=catalogue).save(settings().champion)
-    with pytest.raises(
-        ShortcastError, match=r"features.*\(what_it_was_called_before\); train a"
-    ):
+    with pytest.raises(ShortcastError, match=r"features.*\(what_it_was_called_before\); train a"):
         jobs.score(TODAY)
 
 
