@@ -111,12 +111,17 @@ def _one_horizon(
         rows = training_rows(X, as_of, everywhere, known, fold)
         inside = as_of.isin(pd.to_datetime(list(fold.test))) & truth.notna()
         test = np.flatnonzero(inside.to_numpy())
+        if not len(test):
+            # Nothing of these months has matured.
+            continue
         tested.append(test)
         both = 0 < rows.y[rows.early].sum() < rows.early.sum()
         for name, factory in models.items():
             # Where training knows of no such event, all that can be said is how rare it is.
             fitted = fit(factory if both else Prevalence, rows, horizon)
             parts[name].append(fitted.risk(X.iloc[test]))
+    if not tested:
+        return {"rows": 0, "positives": 0}
     test = np.concatenate(tested)
     y = truth.iloc[test].to_numpy(dtype=np.float64)
     counts = {"rows": len(y), "positives": int(y.sum())}

@@ -32,11 +32,16 @@ def notices(market: Any) -> pd.DataFrame:
     )
 
 
-def run(market: Any, notices: pd.DataFrame) -> dict[str, Any]:
+def run(
+    market: Any,
+    notices: pd.DataFrame,
+    start: date = date(2019, 10, 1),
+    end: date = date(2020, 3, 1),
+) -> dict[str, Any]:
     catalogue = [f for group in market.groups.values() for f in group.features]
     categories = categories_of(market.panel, catalogue)
     months = [day.date() for day in as_days(market.panel["as_of"]).drop_duplicates()]
-    folds = {6: walk_forward(months, date(2019, 10, 1), date(2020, 3, 1), 6, 6)}
+    folds = {6: walk_forward(months, start, end, 6, 3)}
     return other_outcomes(
         encode(market.panel, [f.name for f in catalogue], categories),
         market.panel,
@@ -81,3 +86,12 @@ def test_without_any_event_there_are_counts_and_no_figures(market: Any) -> None:
     found = run(market, none)["discontinuation"]["horizons"]["6"]
     assert found["positives"] == 0
     assert "models" not in found
+
+
+def test_months_that_have_not_matured_are_left_out(market: Any, notices: pd.DataFrame) -> None:
+    """The records end with 2020: of the months from 2020-05 on, those after 2020-07 wait."""
+    found = run(market, notices, date(2020, 5, 1), date(2020, 12, 1))
+    figures = found["discontinuation"]["horizons"]["6"]
+    assert figures["rows"] == 3 * market.panel["drug_id"].nunique()
+    waiting = run(market, notices, date(2020, 10, 1), date(2020, 12, 1))
+    assert waiting["discontinuation"]["horizons"]["6"] == {"rows": 0, "positives": 0}
