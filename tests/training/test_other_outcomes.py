@@ -41,7 +41,7 @@ def run(
     catalogue = [f for group in market.groups.values() for f in group.features]
     categories = categories_of(market.panel, catalogue)
     months = [day.date() for day in as_days(market.panel["as_of"]).drop_duplicates()]
-    folds = {6: walk_forward(months, start, end, 6, 3)}
+    folds = {6: walk_forward(months, start, end, 6, retrain_every=every)}
     return other_outcomes(
         encode(market.panel, [f.name for f in catalogue], categories),
         market.panel,
@@ -90,7 +90,7 @@ def test_without_any_event_there_are_counts_and_no_figures(market: Any) -> None:
 
 def test_months_that_have_not_matured_are_left_out(market: Any, notices: pd.DataFrame) -> None:
     """The records end with 2020: of the months from 2020-05 on, those after 2020-07 wait."""
-    found = run(market, notices, date(2020, 5, 1), date(2020, 12, 1))
+    found = run(market, notices, date(2020, 5, 1), date(2020, 12, 1), every=3)
     figures = found["discontinuation"]["horizons"]["6"]
     assert figures["rows"] == 3 * market.panel["drug_id"].nunique()
     waiting = run(market, notices, date(2020, 10, 1), date(2020, 12, 1))
