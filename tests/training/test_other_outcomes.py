@@ -37,6 +37,7 @@ def run(
     notices: pd.DataFrame,
     start: date = date(2019, 10, 1),
     end: date = date(2020, 3, 1),
+    every: int = 6,
 ) -> dict[str, Any]:
     catalogue = [f for group in market.groups.values() for f in group.features]
     categories = categories_of(market.panel, catalogue)
