@@ -23,7 +23,8 @@ At each as-of date a model scores every drug that is not in shortage, from what 
 that date. It is retrained every {cadence} months, on outcomes that had matured by then: the gap
 between training and test is the horizon. Precision and recall are of the list of one month; ties
 are broken in the worst order. An onset is a drug newly on the FDA's shortage list after at least
-six months without. The figures say how well the *list* is foreseen: no cause, and no advice.
+six months without; how neighbouring listings join into one shortage is settled in hindsight. The
+figures say how well the *list* is foreseen: no cause, and no advice.
 
 What the models are: `prevalence` gives every drug the same risk; `past_listings` counts earlier
 shortages; `points` adds up what a pharmacist could on paper; `traits` knows only what a drug is
@@ -50,7 +51,17 @@ interval that holds 0 is no difference that these records can show.
 {champion} at {horizon} months.
 
 {strata}
-{leaky}"""
+{others}{leaky}"""
+
+_OTHERS = """\
+## Notices and ends
+
+A notice of discontinuation is no shortage, and the end of one is not its beginning: each is an
+outcome of its own. They are not served; this is what plain baselines make of them.
+
+{table}
+
+"""
 
 _LEAKY = """\
 ## What a leaky protocol would have claimed
@@ -99,6 +110,7 @@ def evaluation_page(metrics: Mapping[str, Any]) -> str:
         lists=lists_tables(metrics["horizons"]),
         versus="\n".join(_versus(metrics["horizons"], champion)) + "\n",
         strata="\n".join(_strata(metrics["horizons"][horizon]["models"][champion])) + "\n",
+        others=_others(metrics.get("other_outcomes", {})),
         leaky=_leaky(metrics, horizon),
     )
 
@@ -139,6 +151,28 @@ def _strata(model: Mapping[str, Any]) -> list[str]:
         "observed over expected",
     )
     return markdown_table(header, rows)
+
+
+def _others(outcomes: Mapping[str, Any]) -> str:
+    """Tabulate the other outcomes; nothing where none was worked out."""
+    rows = [
+        (
+            outcome,
+            f"{horizon} months",
+            name,
+            f"{counts['rows']}",
+            f"{counts['positives']}",
+            *(figure(figures, key) for key in ("roc_auc", "ap_over_prevalence", "brier_skill")),
+        )
+        for outcome, found in outcomes.items()
+        for horizon, counts in found["horizons"].items()
+        for name, figures in counts.get("models", {}).items()
+    ]
+    if not rows:
+        return ""
+    header = ("outcome", "horizon", "model", "drug-months", "before the event", "ROC AUC")
+    header += ("AP over prevalence", "Brier skill")
+    return _OTHERS.format(table="\n".join(markdown_table(header, rows)))
 
 
 def _leaky(metrics: Mapping[str, Any], horizon: str) -> str:

@@ -138,3 +138,17 @@ def test_without_a_leaky_run_the_page_says_so() -> None:
 @pytest.mark.parametrize(("data", "says"), [("real", False), ("simulated", True)])
 def test_simulated_data_say_so(data: str, says: bool) -> None:
     assert ("SIMULATED" in evaluation_page({**METRICS, "data": data})) is says
+
+
+def test_other_outcomes_stand_apart_from_shortages() -> None:
+    counts = {"rows": 100, "positives": 9}
+    models = {"logistic": {"roc_auc": 0.7, "ap_over_prevalence": 2.5, "brier_skill": None}}
+    others = {
+        "discontinuation": {"what": "a notice", "horizons": {"6": {**counts, "models": models}}},
+        "resolution": {"what": "the end", "horizons": {"6": counts}},
+    }
+    page = evaluation_page({**METRICS, "other_outcomes": others})
+    row = "| discontinuation | 6 months | logistic | 100 | 9 | 0.700 | 2.500 | - |"
+    assert row in page[page.index("## Notices and ends") :]
+    assert "resolution |" not in page
+    assert "Notices and ends" not in evaluation_page(METRICS)
