@@ -187,7 +187,7 @@ def make_facts(
                TRUE AS withdrawn, source, source_file, source_row, occurrence
         FROM ended
         WHERE ended_at IS NOT NULL AND (next_from IS NULL OR ended_at < next_from)
-        ORDER BY source, source_file, source_row, known_from
+        ORDER BY source, source_file, source_row, known_from, observed_at, withdrawn, occurrence
         """,
         {
             "sources": [f.source for f in files],

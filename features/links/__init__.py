@@ -40,4 +40,17 @@ def make_links(
         ("coverage", coverage.measure),
     ):
         progress(f"links: {name}")
+        before = _tables(connection)
         step(connection)
+        # Joins and groups give their rows in any order, but the same records make the same
+        # warehouse, down to the order of its rows.
+        for table in sorted(_tables(connection) - before):
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {table} ORDER BY ALL")
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return the names of the lasting tables."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
+    ).fetchall()
+    return {name for (name,) in rows}

@@ -198,9 +198,6 @@ def _link_applications(connection: duckdb.DuckDBPyConnection) -> None:
          AND d.dosage_form IS NOT DISTINCT FROM l.dosage_form
          AND d.route IS NOT DISTINCT FROM l.route
         LEFT JOIN holder_firm AS f ON f.holder = l.holder
-        -- windows give their rows in any order, and the same records make the same warehouse
-        ORDER BY l.application_no, l.product_no, l.known_from, l.observed_at, l.source,
-                 l.withdrawn, l.occurrence
         """
     )
 

@@ -136,7 +136,7 @@ def test_spells_and_outcomes_of_the_tiny_market(connection: duckdb.DuckDBPyConne
         (VELMORIL, "2018-05-01", "2019-12-23", "2020-04-02", False),
     ]
     assert rows(connection, "SELECT * FROM discontinuations") == [
-        (TALVERINE, "2019-06-01", "kestrel-bio")
+        (TALVERINE, "2019-06-01", "kestrel-bio", "2019-06-01")
     ]
 
 
