@@ -150,6 +150,19 @@ def test_bad_records_stand_in_quarantine(tmp_path: Path) -> None:
         ("a.json.zip", zipped({"a.json": b"[]"})[:-30], "not a whole zip"),
         ("a.json.gz", gzip.compress(b'{"results": []}')[:-9], "cut short"),
     ],
+    # Packed bytes hold the time, and a test's name must be the same in every worker.
+    ids=[
+        "empty",
+        "a page",
+        "cut JSON",
+        "an error",
+        "no results",
+        "a text",
+        "another list",
+        "two files",
+        "cut zip",
+        "cut gzip",
+    ],
 )
 def test_a_file_that_is_not_the_list_is_refused_whole(
     tmp_path: Path, name: str, raw: bytes, told: str
