@@ -36,8 +36,8 @@ $(STAMP): pyproject.toml requirements/all.txt requirements/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-up: install ## first run: data, model, service; RECORDS=DIR takes the records from a folder
-	$(BIN)/shortcast up $(if $(RECORDS),--records "$(RECORDS)")
+up: install ## first run: data, model, service; RECORDS=DIR takes records from a folder, PORT=8001 serves there
+	$(BIN)/shortcast up $(if $(RECORDS),--records "$(RECORDS)") $(if $(PORT),--port "$(PORT)")
 
 test: install ## the fast tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -120,6 +121,34 @@ async def _on_not_modified(_: Request, error: Exception) -> Response:
     return Response(status_code=304, headers=error.headers)
 
 
+def require_free(host: str, port: int) -> None:
+    """Refuse an address that another program listens on.
+
+    Parameters
+    ----------
+    host : str
+        Address to listen on.
+    port : int
+        Port to listen on.
+
+    Raises
+    ------
+    ShortcastError
+        If the address is taken, or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server does: an address that was only just left is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ShortcastError(
+                f"Cannot listen on {host} port {port} ({error.strerror}); choose another, say "
+                f"--port {port + 1} (make up PORT={port + 1})."
+            ) from error
+
+
 def serve(host: str = "127.0.0.1", port: int = 8000, settings: Settings | None = None) -> None:
     """Serve until interrupted.
 
@@ -131,5 +160,11 @@ def serve(host: str = "127.0.0.1", port: int = 8000, settings: Settings | None =
         Port to listen on.
     settings : Settings, optional
         Settings in force by default.
+
+    Raises
+    ------
+    ShortcastError
+        If the address is taken.
     """
+    require_free(host, port)
     uvicorn.run(create_app(settings), host=host, port=port, server_header=False)

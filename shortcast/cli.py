@@ -546,6 +546,11 @@ def up(
     """
     from shortcast import first_run
 
+    if serve_:
+        from shortcast.serving.app import require_free
+
+        # Minutes of work come first: better told now that nothing could be served.
+        require_free("127.0.0.1", port)
     with _progress() as tell:
         first_run.prepare(records, progress=tell)
     if serve_:

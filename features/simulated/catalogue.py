@@ -126,7 +126,6 @@ def _drugs(
     one, other = names[first], np.where(second >= 0, names[second], "")
     ids = [drug_id([a, b] if b else [a], g) for a, b, g in zip(one, other, groups, strict=True)]
     words = pd.Series(groups).map(FORMS)
-    salt = np.array(_SALTS, dtype=object)[rng.integers(len(_SALTS), size=count)]
     drugs = pd.DataFrame(
         {
             "drug_id": pd.Series(ids, dtype="str"),
@@ -145,25 +144,21 @@ def _drugs(
             "sold_in_england": design.sold_in_england,
         }
     )
-    # A combination may fall on the slug of another; the later one keeps its first name alone.
-    again = drugs["drug_id"].duplicated().to_numpy()
-    if again.any():
-        where = np.flatnonzero(again)
-        own = names[where]
+    # A combination may fall on the slug of another drug; the later one gets a name of its own.
+    where = np.flatnonzero(drugs["drug_id"].duplicated().to_numpy())
+    if len(where):
+        own = ingredient_names(parameters.seed, count + len(where))[count:]
         drugs.loc[where, "ingredients"] = own
         drugs.loc[where, "drug_id"] = [
-            drug_id([a], g) for a, g in zip(own, groups[where], strict=True)
+            drug_id([name], group) for name, group in zip(own, groups[where], strict=True)
         ]
-        second[where] = -1
-        first[where] = where
-    used = np.unique(np.concatenate([first, second[second >= 0]]))
-    ingredients = pd.DataFrame(
-        {
-            "ingredient": pd.Series(names[used], dtype="str"),
-            "salt": pd.Series(salt[used], dtype="str"),
-            "ingredient_class": pd.Series(_class_names(design)[used], dtype="str"),
-        }
+    ingredients = drugs[["ingredients", "drug_class"]].rename(
+        columns={"ingredients": "ingredient", "drug_class": "ingredient_class"}
     )
+    ingredients["ingredient"] = ingredients["ingredient"].str.split("; ")
+    ingredients = ingredients.explode("ingredient").drop_duplicates("ingredient", ignore_index=True)
+    salt = rng.integers(len(_SALTS), size=len(ingredients))
+    ingredients["salt"] = pd.Series(np.array(_SALTS, dtype=object)[salt], dtype="str")
     return ingredients, drugs
 
 

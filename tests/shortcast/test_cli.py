@@ -460,12 +460,16 @@ def test_up_says_which_address_to_open_and_serves_there(
     shortcast: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from shortcast import first_run
+    from shortcast.serving import app
 
     prepared: list[Path | None] = []
     served: list[tuple[str, int]] = []
     monkeypatch.setattr(first_run, "prepare", lambda records, progress: prepared.append(records))
     monkeypatch.setattr(cli, "serve", lambda host, port: served.append((host, port)))
+    looked_at: list[tuple[str, int]] = []
+    monkeypatch.setattr(app, "require_free", lambda host, port: looked_at.append((host, port)))
     answer = shortcast("up", "--records", tmp_path, "--port", "8123")
+    assert looked_at == [("127.0.0.1", 8123)]
     assert "http://127.0.0.1:8123" in answer.out
     assert (prepared, served) == ([tmp_path], [("127.0.0.1", 8123)])
 

@@ -162,15 +162,20 @@ def test_postings_are_of_listed_shortages_and_have_a_history(small: World) -> No
     assert (last["status"] == "Resolved").all()
 
 
+def test_no_two_drugs_or_packages_share_a_name(wide: World) -> None:
+    assert wide.catalogue.drugs["drug_id"].is_unique
+    assert wide.catalogue.products["package_ndc"].is_unique
+    names = wide.catalogue.drugs["ingredients"].str.split("; ").explode()
+    assert set(names) == set(wide.catalogue.ingredients["ingredient"])
+
+
 def test_drugs_and_products_read_back_as_they_are(small: World) -> None:
     drugs = small.catalogue.drugs
-    assert drugs["drug_id"].is_unique
     for row in drugs.itertuples():
         read = from_product(str(row.ingredients), "", str(row.dosage_form), str(row.route))
         assert read is not None
         assert (read.drug_id, read.form_group) == (row.drug_id, row.form_group)
     products = small.catalogue.products
-    assert products["package_ndc"].is_unique
     assert [parse_ndc(code).hyphenated for code in products["package_ndc"]] == list(
         products["package_ndc"]
     )
