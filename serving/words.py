@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from datetime import date
 
+from shortcast.features.groups import units
+
 #: Said with every answer that holds a score.
 DISCLAIMER = (
     "The score is an estimate from public records. What it rests on is associated with "
@@ -57,13 +59,7 @@ def percent(share: float | None) -> str:
         return "under 0.01 %"
     if 99 < value < 100:
         return "over 99 %"
-    if value in (0, 100) or value >= 9.95:
-        text = f"{value:.0f}"
-    elif value >= 0.995:
-        text = f"{value:.1f}"
-    else:
-        text = f"{value:.2f}"
-    return f"{text} %"
+    return units.percent(share)
 
 
 def ratio(value: float | None) -> str:

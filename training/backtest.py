@@ -31,7 +31,7 @@ from shortcast.training.fitting import TrainingRows, fit, side_by_side, training
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, Factory, standing_models
 from shortcast.training.other_outcomes import other_outcomes
-from shortcast.training.outcomes import HORIZONS, as_days, onset_labels
+from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
 from shortcast.training.page import evaluation_page
 from shortcast.training.splits import walk_forward
 from shortcast.training.stages import Stages
@@ -212,7 +212,9 @@ def run_backtest(
     for i, retrain in enumerate(retrainings):
         progress(f"Training as of {retrain} ({i + 1} of {len(retrainings)})")
         with stages.stage("label"):
-            labels = onset_labels(panel, spells_known(spells, retrain), retrain, horizons)
+            labels = onset_labels(
+                panel, known_events(spells, "onset_date", retrain), retrain, horizons
+            )
         fits: list[Callable[[], None]] = []
         for column, horizon in enumerate(horizons):
             fold = folds[horizon][i]
@@ -309,25 +311,6 @@ def run_backtest(
         progress("Logging to MLflow")
         tracking.log_backtest(result)
     return result
-
-
-def spells_known(spells: pd.DataFrame, day: date) -> pd.DataFrame:
-    """Keep the onsets that were known before a day.
-
-    Parameters
-    ----------
-    spells : DataFrame
-        ``onset_date`` and, if the records tell, ``known_from``.
-    day : date
-        The day.
-
-    Returns
-    -------
-    DataFrame
-        The rows kept.
-    """
-    column = "known_from" if "known_from" in spells.columns else "onset_date"
-    return spells[(as_days(spells[column]) < pd.Timestamp(day)).to_numpy()]
 
 
 def _forecasts(

@@ -18,19 +18,29 @@ from shortcast.training.baselines import Logistic, Prevalence
 from shortcast.training.evaluation import plain_figures
 from shortcast.training.fitting import fit, side_by_side, training_rows
 from shortcast.training.models import Factory
-from shortcast.training.outcomes import as_days, discontinuation_labels, resolution_labels
+from shortcast.training.outcomes import (
+    as_days,
+    discontinuation_labels,
+    known_events,
+    resolution_labels,
+)
 from shortcast.training.splits import Fold
 
 #: Makes the labels of one outcome from the panel, events, and the day until which they are known.
 Labels = Callable[[pd.DataFrame, pd.DataFrame, date, Sequence[int]], pd.DataFrame]
 
-#: Labels by outcome, and what rows they are about.
-OUTCOMES: Mapping[str, tuple[Labels, str]] = {
+#: Labels by outcome, the date of its events, and what rows they are about.
+OUTCOMES: Mapping[str, tuple[Labels, str, str]] = {
     "discontinuation": (
         discontinuation_labels,
+        "event_date",
         "a maker's notice that it discontinues the drug, for every drug",
     ),
-    "resolution": (resolution_labels, "the end of the shortage, for drugs in shortage"),
+    "resolution": (
+        resolution_labels,
+        "onset_date",
+        "the end of the shortage, for drugs in shortage",
+    ),
 }
 
 
@@ -75,11 +85,21 @@ def other_outcomes(
         "logistic": lambda: Logistic(list(X.columns), categories, seed=seed),
     }
     found: dict[str, Any] = {}
-    for outcome, (labels, what) in OUTCOMES.items():
+    for outcome, (labels, date_column, what) in OUTCOMES.items():
         if outcome not in events:
             continue
         jobs = [
-            partial(_one_horizon, X, panel, events[outcome], folds[h], records_end, labels, models)
+            partial(
+                _one_horizon,
+                X,
+                panel,
+                events[outcome],
+                date_column,
+                folds[h],
+                records_end,
+                labels,
+                models,
+            )
             for h in folds
         ]
         results = side_by_side(jobs)
@@ -94,6 +114,7 @@ def _one_horizon(
     X: pd.DataFrame,
     panel: pd.DataFrame,
     events: pd.DataFrame,
+    date_column: str,
     folds: Sequence[Fold],
     records_end: date,
     labels: Labels,
@@ -107,7 +128,8 @@ def _one_horizon(
     parts: dict[str, list[np.ndarray]] = {name: [] for name in models}
     tested = []
     for fold in folds:
-        known = labels(panel, _known(events, fold.retrain), fold.retrain, [horizon]).iloc[:, 0]
+        told = known_events(events, date_column, fold.retrain)
+        known = labels(panel, told, fold.retrain, [horizon]).iloc[:, 0]
         rows = training_rows(X, as_of, everywhere, known, fold)
         inside = as_of.isin(pd.to_datetime(list(fold.test))) & truth.notna()
         test = np.flatnonzero(inside.to_numpy())
@@ -137,10 +159,3 @@ def _one_horizon(
             for name, score in scores.items()
         },
     }
-
-
-def _known(events: pd.DataFrame, day: date) -> pd.DataFrame:
-    """Keep the events that were known before a day."""
-    if "known_from" not in events.columns:
-        return events
-    return events[(as_days(events["known_from"]) < pd.Timestamp(day)).to_numpy()]

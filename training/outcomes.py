@@ -96,6 +96,27 @@ def next_event(panel: pd.DataFrame, events: pd.DataFrame, column: str) -> pd.Ser
     return pd.Series(joined["event"].to_numpy(), index=panel.index, dtype="datetime64[s]")
 
 
+def known_events(events: pd.DataFrame, column: str, day: date) -> pd.DataFrame:
+    """Keep the events that were known before a day.
+
+    Parameters
+    ----------
+    events : DataFrame
+        The date ``column`` and, if the records tell, ``known_from``.
+    column : str
+        The event's date, which counts where the records do not tell more.
+    day : date
+        The day.
+
+    Returns
+    -------
+    DataFrame
+        The rows kept.
+    """
+    known = "known_from" if "known_from" in events.columns else column
+    return events[(as_days(events[known]) < pd.Timestamp(day)).to_numpy()]
+
+
 def onset_labels(
     panel: pd.DataFrame,
     spells: pd.DataFrame,

@@ -13,12 +13,11 @@ import pandas as pd
 import shortcast
 from shortcast.features.groups import registry
 from shortcast.features.groups.contract import Group
-from shortcast.training.backtest import spells_known
 from shortcast.training.bundle import Bundle, BundleFeature
 from shortcast.training.fitting import Fitted, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, BoostedTrees, standing_models
-from shortcast.training.outcomes import HORIZONS, as_days, onset_labels
+from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
 from shortcast.training.splits import training_fold
 
 
@@ -155,7 +154,7 @@ def fit_bundle(
     categories = categories_of(panel, catalogue.values())
     X = encode(panel, list(catalogue), categories)
     factory = standing_models(groups, categories, seed)[CHAMPION]
-    labels = onset_labels(panel, spells_known(spells, retrain), retrain, horizons)
+    labels = onset_labels(panel, known_events(spells, "onset_date", retrain), retrain, horizons)
     first = as_of.min().date()
     folds = {
         h: training_fold(first, retrain, h, calibration_months=calibration_months) for h in horizons

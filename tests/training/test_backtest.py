@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortcast.errors import ShortcastError
-from shortcast.training.backtest import Backtest, run_backtest, spells_known
+from shortcast.training.backtest import Backtest, run_backtest
 from shortcast.training.baselines import Prevalence
 from shortcast.training.metrics import ap_and_auc, precision_recall_at
+from shortcast.training.outcomes import known_events
 
 SHORT: dict[str, Any] = {
     "horizons": (6,),
@@ -169,9 +170,9 @@ def test_an_onset_posted_late_is_not_known_to_an_earlier_training() -> None:
             "known_from": pd.to_datetime(["2020-01-02", "2020-02-15", "2020-03-01"]),
         }
     )
-    assert spells_known(spells, date(2020, 2, 1))["drug_id"].tolist() == ["a"]
+    assert known_events(spells, "onset_date", date(2020, 2, 1))["drug_id"].tolist() == ["a"]
     plain = spells.drop(columns="known_from")
-    assert spells_known(plain, date(2020, 3, 1))["drug_id"].tolist() == ["a", "b"]
+    assert known_events(plain, "onset_date", date(2020, 3, 1))["drug_id"].tolist() == ["a", "b"]
 
 
 def test_a_researcher_can_add_a_model(market: Any, tmp_path: Path) -> None:
