@@ -23,6 +23,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from shortcast.errors import ShortcastError
+from shortcast.features.kind import PREFIX, Data, data_of, official_name
 from shortcast.features.sources.contract import Source
 
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
@@ -79,12 +80,13 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did: files added, already held, set aside, and passed over."""
+    """What an import did: files added, already held, set aside, and passed over; which kind."""
 
     added: tuple[ArchivedFile, ...]
     held: int
     set_aside: tuple[ArchivedFile, ...]
     passed_over: tuple[str, ...]
+    data: Data = "real"
 
 
 def checksum(path: Path) -> str:
@@ -185,6 +187,22 @@ class Archive:
             for (source, day), files in sorted(grouped.items())
         ]
 
+    def data(self) -> Data | None:
+        """Return which kind of records the archive holds; None while it holds none.
+
+        Raises
+        ------
+        ShortcastError
+            If its ledger names both kinds, which no import does.
+        """
+        kinds: set[Data] = {data_of(entry.file) for entry in self.entries()}
+        if len(kinds) > 1:
+            raise ShortcastError(
+                f"{self.ledger} names real and simulated files, which no import does; restore the "
+                "ledger from a backup, or begin with another home (SHORTCAST_HOME=DIR)."
+            )
+        return kinds.pop() if kinds else None
+
     def stand_ins(self) -> dict[tuple[str, date], list[Snapshot]]:
         """Return what may stand in for a snapshot that cannot be read, oldest first.
 
@@ -243,7 +261,8 @@ class Archive:
     def import_tree(self, tree: Path, sources: Mapping[str, Source]) -> ImportReport:
         """Take a tree ``SOURCE/AS_OF/FILE`` into the archive.
 
-        Importing the same tree twice adds nothing.
+        Importing the same tree twice adds nothing. An archive holds real records or simulated
+        ones (`shortcast.features.kind`), never both.
 
         Parameters
         ----------
@@ -260,12 +279,17 @@ class Archive:
         Raises
         ------
         ShortcastError
-            If ``tree`` is no folder or holds no known source.
+            If ``tree`` is no folder or holds no known source, or if real and simulated records
+            would meet; nothing is imported then.
         """
         if not tree.is_dir():
             raise ShortcastError(
                 f"{tree} is not a folder; give the folder that holds SOURCE/AS_OF/FILE."
             )
+        folders = sorted(p for p in tree.iterdir() if p.is_dir())
+        candidates = {p.name: _candidates(p, sources[p.name]) for p in folders if p.name in sources}
+        taken = [path for found in candidates.values() for path, _, fault in found if not fault]
+        data = self._require_one_kind(tree, taken)
         entries = self.entries()
         held = {(e.source, e.as_of, e.file, e.sha256): e for e in entries}
         accepted = {(e.source, e.as_of, e.file): e for e in entries if e.state == "accepted"}
@@ -273,12 +297,12 @@ class Archive:
         set_aside: list[ArchivedFile] = []
         passed_over: list[str] = []
         again = 0
-        for folder in sorted(p for p in tree.iterdir() if p.is_dir()):
+        for folder in folders:
             source = sources.get(folder.name)
             if source is None:
                 passed_over.append(f"{folder.name}: no source of this name is known")
                 continue
-            for path, day, fault in _candidates(folder, source):
+            for path, day, fault in candidates[source.name]:
                 if fault:
                     passed_over.append(f"{path.relative_to(tree)}: {fault}")
                     continue
@@ -318,7 +342,36 @@ class Archive:
                 f"{tree} holds no file of a known source{why}; it must look like "
                 f"SOURCE/AS_OF/FILE with a SOURCE of: {', '.join(sorted(sources))}."
             )
-        return ImportReport(tuple(added), again, tuple(set_aside), tuple(passed_over))
+        return ImportReport(tuple(added), again, tuple(set_aside), tuple(passed_over), data)
+
+    def _require_one_kind(self, tree: Path, files: Sequence[Path]) -> Data:
+        """Return which kind of records the files of a tree are, real where there are none.
+
+        Raises
+        ------
+        ShortcastError
+            If they are of both kinds, or not of that of the archive.
+        """
+        example: dict[Data, str] = {}
+        for path in files:
+            example.setdefault(data_of(path.name), path.relative_to(tree).as_posix())
+        if len(example) > 1:
+            raise ShortcastError(
+                f"{tree} holds real records ({example['real']}) and simulated ones "
+                f"({example['simulated']}), which are never mixed, so nothing was imported; take "
+                f"one kind out: simulated are the files whose names begin with '{PREFIX}'."
+            )
+        held = self.data()
+        found: Data = next(iter(example), "real")
+        if example and held is not None and found != held:
+            other = "Name another home for them: SHORTCAST_HOME=DIR before the command"
+            if held == "simulated":
+                other += f"; or remove this one first, {self.root.parent}"
+            raise ShortcastError(
+                f"{tree} holds {found} records ({example[found]}) and {self.root} {held} ones; "
+                f"the two are never mixed, so nothing was imported. {other}."
+            )
+        return found
 
     def _copy(self, path: Path, entry: ArchivedFile) -> None:
         """Copy aside, flush, and rename, so that a file is in the archive whole or not at all."""
@@ -380,7 +433,9 @@ def _candidates(folder: Path, source: Source) -> Sequence[tuple[Path, str, str]]
             wrong = fault
             if not wrong and not path.is_file():
                 wrong = "a folder; files must lie right in the folder of their day"
-            elif not wrong and not any(fnmatch.fnmatch(path.name, g) for g in source.files):
+            elif not wrong and not any(
+                fnmatch.fnmatch(official_name(path.name), g) for g in source.files
+            ):
                 wrong = f"not one of the files of {source.name} ({', '.join(source.files)})"
             found.append((path, day.name, wrong))
     return found

@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -22,6 +22,7 @@ from shortcast.errors import ShortcastError
 from shortcast.features import links, spells
 from shortcast.features.archive import Archive, exclusive
 from shortcast.features.facts import TableFile, make_facts
+from shortcast.features.kind import Data
 from shortcast.features.parse import ParsedSnapshot, as_record, parse_all
 from shortcast.features.sources import registry
 from shortcast.features.sources.contract import Table
@@ -123,8 +124,10 @@ def build(
     """
     config = config or settings()
     with exclusive(config.home, what="the build"):
+        archive = Archive(config.archive)
+        data = archive.data() or "real"
         snapshots = parse_all(
-            Archive(config.archive),
+            archive,
             config.parsed,
             workers=config.threads,
             confirmed=config.confirmed_snapshots,
@@ -137,13 +140,40 @@ def build(
         fingerprint = _fingerprint(snapshots)
         rebuilt = force or _fingerprint_in_force(config) != fingerprint
         if rebuilt:
-            _build_beside(config, snapshots, fingerprint, progress)
+            _build_beside(config, snapshots, fingerprint, data, progress)
     with open_warehouse(config) as connection:
         return BuildReport(
             rebuilt,
             connection.sql("SELECT * FROM snapshots ORDER BY source, as_of").df(),
             connection.sql("SELECT * FROM coverage ORDER BY join_name").df(),
         )
+
+
+def judged_on(connection: duckdb.DuckDBPyConnection, today: date) -> date:
+    """Return the day by which the age of the records of a warehouse is judged.
+
+    Simulated records end on a day that was made up as they are, and nothing newer ever comes:
+    they are looked at from the day after, and not from the clock, by which all would be stale.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        The warehouse.
+    today : date
+        Today by the clock.
+
+    Returns
+    -------
+    date
+        ``today`` for real records; for simulated ones the day after their newest snapshot, if
+        that is earlier.
+    """
+    ((data, newest),) = connection.execute(
+        "SELECT data, (SELECT max(as_of) FROM snapshots WHERE state = 'accepted') FROM build"
+    ).fetchall()
+    if data == "real" or newest is None:
+        return today
+    return min(today, newest + timedelta(days=1))
 
 
 def records_checksum(snapshots: Sequence[ParsedSnapshot]) -> str:
@@ -201,6 +231,7 @@ def _build_beside(
     config: Settings,
     snapshots: Sequence[ParsedSnapshot],
     fingerprint: str,
+    data: Data,
     progress: Callable[[str], None],
 ) -> None:
     """Build a warehouse file beside the one in force, then rename it over."""
@@ -234,7 +265,7 @@ def _build_beside(
                 fingerprint,
                 datetime.now(UTC).isoformat(timespec="seconds"),
                 __version__,
-                "real",
+                data,
                 records_checksum(snapshots),
             ],
         )

@@ -297,3 +297,63 @@ def test_the_ledger_is_one_json_object_a_line(archive: Archive) -> None:
     (line,) = archive.ledger.read_text(encoding="ascii").splitlines()
     assert json.loads(line)["file"] == "Ä “x”.csv"
     assert archive.entries()[0].state == "accepted"
+
+
+SIMULATED = {
+    f"{place.rsplit('/', 1)[0]}/SIMULATED-{place.rsplit('/', 1)[1]}": text
+    for place, text in TREE.items()
+}
+
+
+def test_simulated_files_are_known_by_their_names(archive: Archive) -> None:
+    assert archive.data() is None
+    assert take_in(archive, SIMULATED).data == "simulated"
+    assert archive.data() == "simulated"
+    assert held(archive) == SIMULATED, "the name of the source's own file, behind the mark"
+
+
+def test_a_name_that_is_none_of_the_source_is_passed_over_with_the_mark_too(
+    archive: Archive,
+) -> None:
+    files = {**SIMULATED, "letters/2020-01-10/SIMULATED-notes.txt": "no letter"}
+    report = take_in(archive, files)
+    assert len(report.added) == 4
+    assert [line.split(":")[0] for line in report.passed_over] == [
+        "letters/2020-01-10/SIMULATED-notes.txt"
+    ]
+
+
+@pytest.mark.parametrize(("first", "second"), [(TREE, SIMULATED), (SIMULATED, TREE)])
+def test_real_and_simulated_records_never_meet_in_one_archive(
+    archive: Archive, first: Mapping[str, str], second: Mapping[str, str]
+) -> None:
+    take_in(archive, first)
+    ledger = archive.ledger.read_bytes()
+    with pytest.raises(
+        ShortcastError, match=r"other holds .*letters.csv.* ones; the two.*SHORTCAST_HOME=DIR"
+    ) as refusal:
+        take_in(archive, second, "other")
+    # What was made up can be thrown away; real records are not to be.
+    assert ("remove this one" in str(refusal.value)) == (first is SIMULATED)
+    assert archive.ledger.read_bytes() == ledger
+    assert held(archive) == first
+
+
+def test_a_tree_with_both_kinds_is_refused_whole(archive: Archive) -> None:
+    both = {**TREE, "recalls/2020-03-10/SIMULATED-one.zip": "PK made up"}
+    with pytest.raises(
+        ShortcastError,
+        match=r"letters/2020-01-10/letters.csv.*recalls/2020-03-10/SIMULATED-one.zip.*take one",
+    ):
+        take_in(archive, both)
+    assert archive.entries() == []
+    assert not archive.root.exists()
+
+
+def test_a_ledger_that_was_meddled_with_is_refused(archive: Archive) -> None:
+    take_in(archive, TREE)
+    line = archive.ledger.read_text(encoding="utf-8").splitlines()[0]
+    with archive.ledger.open("a", encoding="utf-8") as stream:
+        stream.write(line.replace('"letters.csv"', '"SIMULATED-letters.csv"') + "\n")
+    with pytest.raises(ShortcastError, match=r"ledger.jsonl names real and simulated.*restore"):
+        archive.data()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -62,6 +62,28 @@ def test_every_table_that_a_source_declares_is_there_with_its_times(tiny_home: P
                 columns = [c for c, *_ in connection.execute(f"DESCRIBE {table.name}").fetchall()]
                 assert columns[: len(table.columns)] == [c.name for c in table.columns]
                 assert {"known_from", "known_until", "withdrawn"} <= set(columns)
+
+
+def test_simulated_files_make_a_simulated_warehouse_that_is_looked_at_from_its_own_end(
+    tiny_home: Path, tmp_path: Path
+) -> None:
+    """Made-up records end on a made-up day: by the clock all of them would be stale."""
+    today = date(2031, 1, 1)
+    with warehouse.open_warehouse(Settings(home=tiny_home)) as connection:
+        assert warehouse.judged_on(connection, today) == today
+
+    config = Settings(home=tmp_path / "simulated")
+    names = [place for place in TREE if place.startswith(("fda_shortages/", "ndc_directory/"))]
+    tree = {"/SIMULATED-".join(place.rsplit("/", 1)): TREE[place] for place in names}
+    take_in(config, tmp_path / "tree", tree)
+    assert warehouse.build(config).snapshots["state"].eq("accepted").all()
+    newest = max(date.fromisoformat(place.split("/")[1]) for place in names)
+    with warehouse.open_warehouse(config) as connection:
+        assert connection.execute("SELECT data FROM build").fetchall() == [("simulated",)]
+        assert warehouse.judged_on(connection, today) == newest + timedelta(days=1)
+        assert warehouse.judged_on(connection, date(2020, 1, 5)) == date(2020, 1, 5)
+        ((drugs,),) = connection.execute("SELECT count(*) FROM drugs").fetchall()
+        assert drugs > 0
 
 
 def test_a_second_build_does_nothing(config: Settings) -> None:
