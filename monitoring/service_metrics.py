@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 
 import duckdb
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from shortcast.errors import ShortcastError
@@ -82,6 +82,7 @@ class WatchCollector(Collector):
             with self._open_warehouse() as connection:
                 sources = freshness(connection, self._today(), self._sources)
                 joins = coverage(connection)
+                ((data,),) = connection.execute("SELECT data FROM build").fetchall()
         except (ShortcastError, duckdb.Error):
             yield GaugeMetricFamily(
                 "shortcast_warehouse_up", "1 if the warehouse can be read.", value=0
@@ -89,6 +90,11 @@ class WatchCollector(Collector):
             return
         yield GaugeMetricFamily(
             "shortcast_warehouse_up", "1 if the warehouse can be read.", value=1
+        )
+        yield InfoMetricFamily(
+            "shortcast_records",
+            "Which kind of records the warehouse holds: real, or simulated.",
+            value={"data": data},
         )
         age = _gauge("shortcast_source_age_days", "Days since the last snapshot.", "source")
         cadence = _gauge(

@@ -7,13 +7,14 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from shortcast import __version__
+from shortcast.features.kind import Data, marked, warning
 from shortcast.monitoring.forecast_log import ForecastRun
 from shortcast.serving.fields import ModelVersion
 from shortcast.serving.words import DISCLAIMER, SHORT_DISCLAIMER
@@ -21,8 +22,6 @@ from shortcast.serving.words import DISCLAIMER, SHORT_DISCLAIMER
 #: Rows of one JSON answer, and of one CSV file.
 MAX_ROWS = 500
 MAX_CSV_ROWS = 100_000
-
-Data = Literal["real", "simulated"]
 
 
 class ModelName(BaseModel):
@@ -165,7 +164,7 @@ def as_csv(
     Parameters
     ----------
     request : Request
-        The request; the file is called after its path.
+        The request; the file is called after its path, and by what it was made from.
     rows : iterable of mapping
         The rows.
     columns : sequence of str
@@ -183,7 +182,7 @@ def as_csv(
             "data": envelope.data,
             "model_name": envelope.model.name if envelope.model else "",
             "model_version": envelope.model.version if envelope.model else "",
-            "note": SHORT_DISCLAIMER,
+            "note": _note(envelope.data),
         }
     names = [*columns, *(name for name in said if name not in columns)]
     text = io.StringIO(newline="")
@@ -192,11 +191,17 @@ def as_csv(
     for row in rows:
         merged = {**said, **row}
         writer.writerow([_cell(merged[name]) for name in names])
-    name = request.url.path.rsplit("/", 1)[-1]
+    data = envelope.data if envelope is not None else request.app.state.service.data()
+    name = marked(f"shortcast-{request.url.path.rsplit('/', 1)[-1]}", data)
     return CSVResponse(
         text.getvalue(),
-        headers={"Content-Disposition": f'inline; filename="shortcast-{name}"', **(headers or {})},
+        headers={"Content-Disposition": f'inline; filename="{name}"', **(headers or {})},
     )
+
+
+def _note(data: str) -> str:
+    """Return what stands in every row of a table: what a score is not, and if it is made up."""
+    return " ".join(filter(None, (warning(data), SHORT_DISCLAIMER)))
 
 
 def _cell(value: object) -> object:

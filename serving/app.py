@@ -164,7 +164,9 @@ def serve(host: str = "127.0.0.1", port: int = 8000, settings: Settings | None =
     Raises
     ------
     ShortcastError
-        If the address is taken.
+        If the address is taken, or model, forecasts and records are not of one kind.
     """
     require_free(host, port)
-    uvicorn.run(create_app(settings), host=host, port=port, server_header=False)
+    app = create_app(settings)
+    app.state.service.require_one_kind()
+    uvicorn.run(app, host=host, port=port, server_header=False)

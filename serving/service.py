@@ -9,15 +9,19 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from fastapi import Depends, Request
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from shortcast.database import session
+from shortcast.errors import ShortcastError
+from shortcast.features.kind import Data
+from shortcast.features.warehouse import judged_on
 from shortcast.monitoring import forecast_log
 from shortcast.monitoring.forecast_log import ForecastRun
 from shortcast.serving import lookup, quality
 from shortcast.serving.champion import Champion
 from shortcast.serving.evidence import EvidenceReader
 from shortcast.serving.problems import Problem
-from shortcast.serving.warehouse import Warehouse
+from shortcast.serving.warehouse import Warehouse, WarehouseError
 from shortcast.serving.words import day, one_in
 from shortcast.settings import Settings
 
@@ -103,8 +107,61 @@ class Service:
         )
 
     def today(self) -> date:
-        """Return the day by which freshness is judged."""
-        return datetime.now(UTC).date()
+        """Return the day by which ages are judged: today, or where simulated records end."""
+        today = datetime.now(UTC).date()
+        try:
+            with self.warehouse.cursor() as cursor:
+                return judged_on(cursor, today)
+        except WarehouseError:
+            return today
+
+    def kinds(self) -> dict[str, Data]:
+        """Return which kind of records each part in force rests on.
+
+        Returns
+        -------
+        dict of str to {'real', 'simulated'}
+            For the newest forecast, the champion and the warehouse, as far as they are there
+            and can be read.
+        """
+        found: dict[str, Any] = {}
+        try:
+            run = self.find_run()
+        except (ShortcastError, SQLAlchemyError):
+            run = None
+        if run is not None:
+            found["newest forecast"] = run.data
+        bundle = self.champion.bundle_or_none()
+        if bundle is not None:
+            found["champion"] = bundle.data
+        try:
+            with self.warehouse.cursor() as cursor:
+                built = cursor.execute("SELECT data FROM build").fetchall()
+        except WarehouseError:
+            return found
+        return {**found, "warehouse": built[0][0]} if built else found
+
+    def data(self) -> Data:
+        """Return which kind of records this service tells of; real where there are none yet."""
+        return "simulated" if "simulated" in self.kinds().values() else "real"
+
+    def require_one_kind(self) -> None:
+        """Refuse parts that rest on records of different kinds.
+
+        Raises
+        ------
+        ShortcastError
+            If real records and simulated ones meet.
+        """
+        kinds = self.kinds()
+        if len(set(kinds.values())) > 1:
+            parts = " and ".join(f"the {part} of {data}" for part, data in kinds.items())
+            raise ShortcastError(
+                f"Real and simulated records meet here: {parts} records. Give each kind a home "
+                "(SHORTCAST_HOME) and a database (SHORTCAST_DATABASE_URL) of its own; or run "
+                "'shortcast train', 'shortcast promote' and 'shortcast score' to make all of "
+                "them from the records of this home."
+            )
 
     def ask(self, query: sa.Executable) -> Sequence[sa.Row[Any]]:
         """Return all rows of a query on the application database.

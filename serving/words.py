@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import date
 
+from shortcast.features import kind
 from shortcast.features.groups import units
 
 #: Said with every answer that holds a score.
@@ -24,7 +25,7 @@ SHORT_DISCLAIMER = (
 NOT_A_CAUSE = "Associated with the score, not a cause of a shortage."
 
 #: Said wherever the records are made up.
-SIMULATED = "SIMULATED: these drugs, makers and figures are made up. Do not act on them."
+SIMULATED = kind.WARNING
 
 #: What the form groups are called.
 FORM_GROUPS = {

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from shortcast.errors import ShortcastError
+from shortcast.features.kind import Data
 from shortcast.serving.service import Service, ServiceOf
 from shortcast.serving.words import DISCLAIMER
 
@@ -38,6 +39,9 @@ class Health(BaseModel):
     """Whether the service has all that it needs."""
 
     status: Annotated[Literal["ok", "degraded"], Field(description="Whether all checks are well")]
+    data: Annotated[
+        Data, Field(description="Whether the records are real or made up for trying out")
+    ]
     checks: Annotated[list[Check], Field(description="Every check")]
     disclaimer: Annotated[str, Field(description="What a score is, and what it is not")] = (
         DISCLAIMER
@@ -66,7 +70,7 @@ def read_health(service: ServiceOf, response: Response) -> Health:
     well = all(check.ok for check in checks)
     response.status_code = 200 if well else 503
     response.headers["Cache-Control"] = "no-store"
-    return Health(status="ok" if well else "degraded", checks=checks)
+    return Health(status="ok" if well else "degraded", data=service.data(), checks=checks)
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
@@ -101,6 +105,7 @@ def _database(service: Service) -> Check:
 def _champion(service: Service) -> Check:
     try:
         bundle = service.champion.bundle()
+        service.require_one_kind()
     except ShortcastError as error:
         return Check(check="champion", ok=False, detail=str(error))
     detail = f"{bundle.name} version {bundle.version}, trained through {bundle.trained_through}."

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from shortcast.features.kind import Data
 from shortcast.monitoring.job_runs import JobRun, count_job_runs, list_job_runs
 from shortcast.serving.answers import MAX_CSV_ROWS, CSVResponse, Paging, as_csv
 from shortcast.serving.problems import responses
@@ -46,6 +47,9 @@ class JobRunItem(BaseModel):
 class JobRuns(BaseModel):
     """Part of the record of job runs."""
 
+    data: Annotated[
+        Data, Field(description="Whether the records are real or made up for trying out")
+    ]
     total: Annotated[int, Field(description="Runs on record, on all pages")]
     limit: Annotated[int, Field(description="Rows a page", examples=[50])]
     offset: Annotated[int, Field(description="Rows passed over", examples=[0])]
@@ -90,6 +94,7 @@ def find_job_runs(service: Service, limit: int, offset: int) -> JobRuns:
         The newest first.
     """
     return JobRuns(
+        data=service.data(),
         total=count_job_runs(service.settings),
         limit=limit,
         offset=offset,

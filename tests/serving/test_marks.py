@@ -1,0 +1,144 @@
+"""Whatever rests on made-up records says so, and nothing is served from both kinds at once."""
+
+from __future__ import annotations
+
+import csv
+import socket
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from shortcast.errors import ShortcastError
+from shortcast.serving.app import serve
+
+Opener = Callable[[Any], TestClient]
+
+LISTS = ("rankings", "drugs", "alerts", "sources", "forecasts", "runs")
+ANSWERS = (
+    *(f"/v1/{name}" for name in LISTS),
+    *("/v1/drugs/velorane--injection", "/v1/products/1234-0567-01", "/v1/model", "/health"),
+)
+
+
+@pytest.fixture
+def simulated(bare_market: Any, read_evidence: object) -> Any:
+    """A whole installation on made-up records."""
+    bare_market.write_warehouse(data="simulated")
+    bare_market.export_champion(data="simulated")
+    run = bare_market.add_run(date(2022, 5, 1), data="simulated")
+    bare_market.refresh(run)
+    return bare_market
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_every_answer_says_which_kind_it_is(simulated: Any, client_of: Opener, path: str) -> None:
+    assert client_of(simulated).get(path).json()["data"] == "simulated"
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_real_records_are_called_real(client: TestClient, path: str) -> None:
+    assert client.get(path).json()["data"] == "real"
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_tables_of_simulated_results_say_so_in_their_file_names(
+    simulated: Any, client_of: Opener, name: str
+) -> None:
+    answer = client_of(simulated).get(f"/v1/{name}.csv")
+    assert f'filename="SIMULATED-shortcast-{name}.csv"' in answer.headers["content-disposition"]
+    for row in csv.DictReader(answer.text.splitlines()):
+        assert row["data"] == "simulated"
+        assert row["note"].startswith("SIMULATED: ")
+
+
+def test_tables_of_real_results_have_no_mark(client: TestClient) -> None:
+    for name in LISTS:
+        answer = client.get(f"/v1/{name}.csv")
+        assert f'filename="shortcast-{name}.csv"' in answer.headers["content-disposition"]
+        assert "SIMULATED" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/docs", "/drugs/no-such-drug", "/nowhere", "/model", "/sources"])
+def test_pages_that_show_no_forecast_are_marked_too(
+    simulated: Any, client_of: Opener, path: str
+) -> None:
+    page = client_of(simulated).get(path, headers={"accept": "text/html"})
+    assert '<p class="banner" role="note"><strong>SIMULATED' in page.text
+
+
+def test_before_the_first_forecast_the_warehouse_says_which_kind_it_is(
+    bare_market: Any, client_of: Opener
+) -> None:
+    bare_market.write_warehouse(data="simulated")
+    page = client_of(bare_market).get("/", headers={"accept": "text/html"})
+    assert page.status_code == 503
+    assert "SIMULATED" in page.text
+
+
+@pytest.mark.parametrize("data", ["real", "simulated"])
+def test_metrics_name_the_kind_of_records(bare_market: Any, client_of: Opener, data: str) -> None:
+    bare_market.write_warehouse(data=data)
+    text = client_of(bare_market).get("/metrics").text
+    assert f'shortcast_records_info{{data="{data}"}} 1.0' in text
+
+
+def test_simulated_records_are_as_fresh_as_on_the_day_after_their_end(
+    simulated: Any, client_of: Opener
+) -> None:
+    """Their newest snapshot is of 1 May 2022: by the clock it would be years old."""
+    client = client_of(simulated)
+    (shortages,) = (
+        item
+        for item in client.get("/v1/sources").json()["items"]
+        if item["source"] == "fda_shortages"
+    )
+    assert (shortages["state"], shortages["age_days"]) == ("fresh", 1)
+    assert "days old" not in client.get("/").text
+    assert "shortcast_forecast_age_days 1.0" in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(("champion", "records"), [("simulated", "real"), ("real", "simulated")])
+def test_a_model_of_one_kind_is_not_served_on_records_of_the_other(
+    bare_market: Any,
+    client_of: Opener,
+    monkeypatch: pytest.MonkeyPatch,
+    champion: str,
+    records: str,
+) -> None:
+    bare_market.export_champion(data=champion)
+    bare_market.write_warehouse(data=records)
+    monkeypatch.setattr(uvicorn, "run", lambda *_, **__: pytest.fail("it was served"))
+    with pytest.raises(
+        ShortcastError,
+        match=f"the champion of {champion} and the warehouse of {records} .*SHORTCAST_HOME.*train",
+    ):
+        serve("127.0.0.1", _free_port(), bare_market.settings)
+    # One that runs already, when the other kind is put under it, says so.
+    health = client_of(bare_market).get("/health")
+    checks = {check["check"]: check for check in health.json()["checks"]}
+    assert health.status_code == 503
+    assert not checks["champion"]["ok"]
+    assert "meet here" in checks["champion"]["detail"]
+
+
+@pytest.mark.parametrize("data", ["real", "simulated"])
+def test_parts_of_one_kind_are_served(
+    bare_market: Any, monkeypatch: pytest.MonkeyPatch, data: str
+) -> None:
+    bare_market.export_champion(data=data)
+    bare_market.write_warehouse(data=data)
+    bare_market.add_run(date(2022, 5, 1), data=data)
+    served: list[object] = []
+    monkeypatch.setattr(uvicorn, "run", lambda app, **_: served.append(app))
+    serve("127.0.0.1", _free_port(), bare_market.settings)
+    assert len(served) == 1
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
