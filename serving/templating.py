@@ -132,14 +132,16 @@ def page(
     template : str
         Name of the template.
     context : mapping
-        What the template shows. ``data`` other than 'real' puts up the banner.
+        What the template shows. ``data`` other than 'real' puts up the banner; without it,
+        what the service tells of does.
     status_code : int
         HTTP status.
     headers : mapping, optional
         Further headers.
     """
+    data = context.get("data") or request.app.state.service.data()
     html = _TEMPLATES.get_template(template).render(
-        {"root": request.scope.get("root_path", ""), "data": "real", **context}
+        {"root": request.scope.get("root_path", ""), **context, "data": data}
     )
     # A browser asks again each time; the answer is quick, and a stale risk would mislead.
     return HTMLResponse(html, status_code, {"Cache-Control": "no-cache", **(headers or {})})
