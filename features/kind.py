@@ -78,3 +78,18 @@ def warning(data: str) -> str:
     str
     """
     return "" if data == "real" else WARNING
+
+
+def records_of(data: str) -> str:
+    """Return what the records are called in a sentence.
+
+    Parameters
+    ----------
+    data : str
+        'real' or 'simulated'.
+
+    Returns
+    -------
+    str
+    """
+    return "public records" if data == "real" else "SIMULATED records"

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from shortcast import __version__
-from shortcast.features.kind import Data, marked, warning
+from shortcast.features.kind import Data, marked, records_of, warning
 from shortcast.monitoring.forecast_log import ForecastRun
 from shortcast.serving.fields import ModelVersion
 from shortcast.serving.words import DISCLAIMER, SHORT_DISCLAIMER
@@ -99,11 +99,10 @@ def cite(run: ForecastRun, what: str) -> str:
     what : str
         What is cited: 'ranking at 6 months', or a drug's name.
     """
-    kind = "SIMULATED records" if run.data == "simulated" else "public records"
     return (
         f"shortcast {run.code_version}: {what}, as of {run.as_of:%Y-%m-%d}; run {run.id}, model "
         f"{run.model_name} version {run.model_version}, made {run.made_at:%Y-%m-%d %H:%M} UTC "
-        f"from {kind} (checksum {run.records_checksum[:12]})."
+        f"from {records_of(run.data)} (checksum {run.records_checksum[:12]})."
     )
 
 

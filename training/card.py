@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shortcast.features.kind import warning
 from shortcast.training.bundle import Bundle
 from shortcast.training.tables import figures_tables
 
@@ -83,14 +84,10 @@ def model_card(bundle: Bundle) -> str:
         Markdown.
     """
     *shorter, longest = bundle.horizons
-    simulated = (
-        ""
-        if bundle.data == "real"
-        else "**Simulated data: nothing in this model says anything about real drugs.**\n\n"
-    )
+    said = warning(bundle.data)
     return _TEXT.format(
         version=bundle.version or "(not registered)",
-        simulated=simulated,
+        simulated=f"**{said}**\n\n" if said else "",
         horizons=f"{', '.join(map(str, shorter))} and {longest}" if shorter else longest,
         trained_at=bundle.trained_at,
         trained_from=bundle.trained_from,

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from shortcast.features.kind import warning
+
 #: Groups of equal size, from the lowest to the highest scores.
 BINS = 10
 #: Models drawn, with their colours (Okabe and Ito, safe for colour-blind readers).
@@ -86,5 +88,7 @@ def draw_reliability(forecasts: pd.DataFrame, metrics: Mapping[str, Any], path: 
             ylabel="share with a new shortage",
         )
         axes.legend(frameon=False, fontsize=8)
+    if said := warning(metrics["data"]):
+        figure.suptitle(said, color="#B00020", fontweight="bold")
     figure.savefig(path, dpi=110)
     plt.close(figure)

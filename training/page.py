@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shortcast.features.kind import records_of, warning
 from shortcast.training.tables import (
     figure,
     figures_tables,
@@ -16,7 +17,7 @@ from shortcast.training.tables import (
 _TEXT = """\
 # How good the estimates are
 
-{simulated}Made by `shortcast backtest --from {start} --to {end}` from public records that reach
+{simulated}Made by `shortcast backtest --from {start} --to {end}` from {records} that reach
 {records_end}; not written by hand. The model that is served is `{champion}`.
 
 At each as-of date a model scores every drug that is not in shortage, from what was known before
@@ -95,11 +96,11 @@ def evaluation_page(metrics: Mapping[str, Any]) -> str:
     """
     protocol, champion = metrics["protocol"], metrics["champion"]
     horizon = "6" if "6" in metrics["horizons"] else next(iter(metrics["horizons"]))
+    said = warning(metrics["data"])
     window = {"from": protocol["from"], "to": protocol["to"], "horizons": metrics["horizons"]}
     return _TEXT.format(
-        simulated=""
-        if metrics["data"] == "real"
-        else "**SIMULATED: nothing on this page says anything about real drugs.**\n\n",
+        simulated=f"**{said}**\n\n" if said else "",
+        records=records_of(metrics["data"]),
         start=protocol["from"][:7],
         end=protocol["to"][:7],
         records_end=protocol["records_end"],

@@ -32,3 +32,9 @@ def test_a_figure_stands_with_its_interval(bundle: Bundle) -> None:
     assert f"| lightgbm | {row} | 0.800 (0.680 to 0.930) | 0.016 |" in card
     assert "2020-08-01 to 2022-04-01" in card
     assert "bootstrap by drug" in card
+
+
+def test_the_card_of_a_model_of_simulated_records_says_so(bundle: Bundle) -> None:
+    assert "SIMULATED" not in model_card(replace(bundle, data="real"))
+    card = model_card(replace(bundle, data="simulated"))
+    assert card.index("**SIMULATED: ") < card.index("For each drug")

@@ -22,6 +22,16 @@ def test_groups_are_equal_and_keep_every_row() -> None:
     assert table["observed"].tolist()[::4] == [0.0, 1.0]
 
 
+@pytest.mark.parametrize(("data", "says"), [("real", False), ("simulated", True)])
+def test_a_figure_of_simulated_records_says_so(
+    backtest: Backtest, tmp_path: Path, data: str, says: bool
+) -> None:
+    path = tmp_path / "reliability.svg"
+    draw_reliability(backtest.forecasts, {**backtest.metrics, "data": data}, path)
+    # Letters are drawn as outlines, each text with itself as a comment.
+    assert ("SIMULATED: " in path.read_text(encoding="utf-8")) == says
+
+
 def test_the_figure_is_a_picture(backtest: Backtest, tmp_path: Path) -> None:
     path = tmp_path / "reliability.png"
     draw_reliability(backtest.forecasts, backtest.metrics, path)
