@@ -23,8 +23,9 @@ class Parameters:
     ----------
     drugs, years, seed : int
         Size of the market, years of records, and seed of everything that is drawn.
-    first_year : int
-        The records begin on 1 January of it.
+    last_year : int
+        The records end on 31 December of it; the years are counted back from there, so that no
+        clock has a part in it.
     burn_in_months : int
         Months simulated before the records begin, so that the market starts in its stride.
     futures : int
@@ -106,7 +107,7 @@ class Parameters:
     drugs: int = 800
     years: int = 12
     seed: int = 1
-    first_year: int = 2015
+    last_year: int = 2025
     burn_in_months: int = 48
     futures: int = 60_000
     single_source_share: float = 0.38
@@ -153,7 +154,7 @@ class Parameters:
             "drugs": (20, MOST_DRUGS),
             "years": (1, 60),
             "seed": (0, 2**32 - 1),
-            "first_year": (1950, 2100),
+            "last_year": (2010, 2100),
             "burn_in_months": (0, 240),
             "futures": (1000, 10**8),
         }
@@ -165,6 +166,11 @@ class Parameters:
         for name, value in vars(self).items():
             if name.endswith(("_share", "_rate")) and not 0 <= value <= 1:
                 raise BadParameters(f"{name} is {value}: choose a share from 0 to 1.")
+
+    @property
+    def first_year(self) -> int:
+        """Year on the first day of which the records begin."""
+        return self.last_year - self.years + 1
 
     @property
     def months(self) -> int:

@@ -1,0 +1,201 @@
+"""Files whose bytes depend on their content alone: no clock, no machine."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as compute
+from numpy.typing import NDArray
+
+from shortcast.features.kind import PREFIX
+
+#: The earliest day that a zip file can hold; it stands for all.
+_ZIP_DAY = (1980, 1, 1, 0, 0, 0)
+#: A day that never comes, in days since 1970.
+NEVER_DAY = np.int64(1 << 40)
+
+Lines = list[str]
+
+
+def place(root: Path, source: str, day: date, name: str) -> Path:
+    """Return where a file of a snapshot goes, and make its folder.
+
+    Parameters
+    ----------
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    source : str
+        Source.
+    day : date
+        Day of the snapshot.
+    name : str
+        Official file name.
+
+    Returns
+    -------
+    Path
+        With `PREFIX` before the name.
+    """
+    folder = root / source / day.isoformat()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / (PREFIX + name)
+
+
+def write_zip(path: Path, members: Mapping[str, bytes]) -> None:
+    """Write a zip file in which every member has the same day.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    members : mapping of str to bytes
+        Contents by name.
+    """
+    with zipfile.ZipFile(path, "w") as bundle:
+        for name, raw in members.items():
+            entry = zipfile.ZipInfo(name, _ZIP_DAY)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            # As if made on a system without permissions, wherever it is made.
+            entry.create_system = 0
+            bundle.writestr(entry, raw, compresslevel=4)
+
+
+def write_gzip(path: Path, raw: bytes) -> None:
+    """Write a gzipped file without name and time in its header.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    raw : bytes
+        What it holds.
+    """
+    with path.open("wb") as stream, gzip.GzipFile("", "wb", 4, stream, mtime=0) as packed:
+        packed.write(raw)
+
+
+def joined(columns: Iterable[Any], separator: str) -> Lines:
+    """Join columns of text into lines.
+
+    Parameters
+    ----------
+    columns : iterable of array or Series
+        Text of one length each.
+    separator : str
+        What stands between them.
+
+    Returns
+    -------
+    list of str
+        One a row.
+    """
+    arrays = [_text(column) for column in columns]
+    return compute.binary_join_element_wise(*arrays, separator).to_pylist()
+
+
+def csv_lines(frame: pd.DataFrame, *, blank: str = "") -> Lines:
+    """Write rows as comma-separated text, quoted where needed.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns of text.
+    blank : str
+        How an empty cell is written.
+
+    Returns
+    -------
+    list of str
+        One record a row, without line ends.
+    """
+    columns = []
+    for name in frame.columns:
+        text = _text(frame[name])
+        quoted = compute.binary_join_element_wise(
+            "", compute.replace_substring(text, '"', '""'), "", '"'
+        )
+        needs = compute.match_substring_regex(text, '[",\r\n]')
+        text = compute.if_else(needs, quoted, text)
+        if blank:
+            text = compute.if_else(compute.equal(text, ""), blank, text)
+        columns.append(text)
+    return compute.binary_join_element_wise(*columns, ",").to_pylist()
+
+
+def bare_csv(frame: pd.DataFrame) -> bytes:
+    """Write a table of which no cell needs quotes, fast.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns of text without commas, quotes and line breaks.
+
+    Returns
+    -------
+    bytes
+        UTF-8, lines ended by a line feed.
+    """
+    out = io.BytesIO()
+    out.write((",".join(frame.columns) + "\n").encode())
+    step = 1 << 17
+    for first in range(0, len(frame), step):
+        part = frame.iloc[first : first + step]
+        out.write(("\n".join(joined((part[c] for c in part.columns), ",")) + "\n").encode())
+    return out.getvalue()
+
+
+def delimited(header: str, rows: Sequence[str], end: str = "\r\n") -> str:
+    """Return a header and lines as one text, each ended by ``end``."""
+    return end.join([header, *rows, ""])
+
+
+def as_days(values: pd.Series) -> NDArray[np.int64]:
+    """Return dates as days since 1970, `NEVER_DAY` where there is none."""
+    days = values.to_numpy(dtype="datetime64[D]").astype(np.int64)
+    return np.where(values.isna().to_numpy(), NEVER_DAY, days)
+
+
+def day_number(day: date) -> int:
+    """Return a date in days since 1970."""
+    return day.toordinal() - date(1970, 1, 1).toordinal()
+
+
+def written(values: pd.Series, form: str) -> pd.Series:
+    """Return dates as text, '' where there is none.
+
+    Parameters
+    ----------
+    values : Series of datetime64
+        Dates.
+    form : str
+        ``iso`` (2024-03-09), ``us`` (3/9/2024), ``padded`` (03/09/2024), ``compact`` (20240309).
+
+    Returns
+    -------
+    Series of str
+    """
+    # Large tables repeat few days: each distinct day is written once.
+    codes, days = pd.factorize(values)
+    days = pd.DatetimeIndex(days)
+    if form == "us":
+        text = [f"{d.month}/{d.day}/{d.year}" for d in days]
+    else:
+        text = list(days.strftime({"iso": "%Y-%m-%d", "padded": "%m/%d/%Y"}.get(form, "%Y%m%d")))
+    words = np.array([*text, ""], dtype=object)  # the last stands for -1, no day
+    return pd.Series(words[codes], index=values.index, dtype="str")
+
+
+def _text(column: Any) -> pa.Array:
+    array = pa.Array.from_pandas(pd.Series(column)) if not isinstance(column, pa.Array) else column
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return compute.fill_null(array.cast(pa.string()), "")
