@@ -6,7 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shortcast.features.simulated.world import World
-from shortcast.features.simulated.writers import products, shortages
+from shortcast.features.simulated.writers import (
+    abroad,
+    conduct,
+    prices,
+    products,
+    recalls,
+    shortages,
+)
 from shortcast.features.simulated.writers._words import Words
 
 __all__ = ["write_records"]
@@ -35,3 +42,19 @@ def write_records(
     products.write_ndc(world, out, shelf)
     products.write_drugsatfda(world, out, shelf)
     products.write_orange_book(world, out, shelf)
+    progress("records: recalls, inspections, letters, sites")
+    recalls.write_enforcement(world, out, words)
+    recalls.write_dashboard(world, out, words)
+    conduct.write_inspections(world, out, words)
+    conduct.write_actions(world, out, words)
+    conduct.write_letters(world, out)
+    conduct.write_483s(world, out)
+    conduct.write_establishments(world, out, words)
+    progress("records: prices and spending")
+    prices.write_nadac(world, out, words)
+    prices.write_asp(world, out, words)
+    prices.write_partb(world, out, words)
+    prices.write_partd(world, out, words)
+    progress("records: Canada and England")
+    abroad.write_canada(world, out, words)
+    abroad.write_england(world, out, words)

@@ -83,6 +83,83 @@ def write_gzip(path: Path, raw: bytes) -> None:
         packed.write(raw)
 
 
+_SHEET_PARTS = {
+    "[Content_Types].xml": (
+        '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Override PartName="/xl/workbook.xml" ContentType="application/'
+        'vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
+        '<Override PartName="/xl/worksheets/sheet1.xml" ContentType="application/'
+        'vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>'
+        '<Override PartName="/xl/styles.xml" ContentType="application/'
+        'vnd.openxmlformats-officedocument.spreadsheetml.styles+xml"/></Types>'
+    ),
+    "_rels/.rels": (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="rId1" Target="xl/workbook.xml" Type="http://schemas.openxmlformats.org'
+        '/officeDocument/2006/relationships/officeDocument"/></Relationships>'
+    ),
+    "xl/workbook.xml": (
+        '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r='
+        '"http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>'
+        '<sheet name="Sheet1" sheetId="1" r:id="rId1"/></sheets></workbook>'
+    ),
+    "xl/_rels/workbook.xml.rels": (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="rId1" Target="worksheets/sheet1.xml" Type="http://schemas.'
+        'openxmlformats.org/officeDocument/2006/relationships/worksheet"/>'
+        '<Relationship Id="rId2" Target="styles.xml" Type="http://schemas.'
+        'openxmlformats.org/officeDocument/2006/relationships/styles"/></Relationships>'
+    ),
+    # Style 1 shows a number as a day.
+    "xl/styles.xml": (
+        '<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+        '<fonts count="1"><font/></fonts><fills count="1"><fill/></fills>'
+        '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
+        '<cellXfs count="2"><xf/><xf numFmtId="14" applyNumberFormat="1"/></cellXfs></styleSheet>'
+    ),
+}
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+#: Days from the first day of spreadsheets (30 December 1899) to 1970.
+_SHEET_EPOCH = 25_569
+
+
+def write_sheet(path: Path, header: Sequence[str], columns: Sequence[Any]) -> None:
+    """Write a spreadsheet with one sheet, the least that the format asks for.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.xlsx`` file.
+    header : sequence of str
+        Names of the columns.
+    columns : sequence
+        Texts by row; days since 1970 as an array of int; or one text for all rows.
+    """
+    size = max(len(column) for column in columns if not isinstance(column, str))
+    cells = [_sheet_cells(column, size) for column in columns]
+    rows = joined(cells, "")
+    first = "".join(_sheet_cells(name, 1).to_pylist()[0] for name in header)
+    sheet = (
+        '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        f"<row>{first}</row><row>" + "</row><row>".join(rows) + "</row></sheetData></worksheet>"
+    )
+    parts = {**_SHEET_PARTS, "xl/worksheets/sheet1.xml": sheet}
+    write_zip(path, {name: (_XML + text).encode() for name, text in parts.items()})
+
+
+def _sheet_cells(column: Any, size: int) -> pa.Array:
+    """Cells of one column as XML."""
+    if isinstance(column, np.ndarray) and column.dtype.kind == "i":
+        numbers = _text(pa.array(column + _SHEET_EPOCH))
+        return compute.binary_join_element_wise('<c s="1"><v>', numbers, "</v></c>", "")
+    text = _text(pa.array([column] * size) if isinstance(column, str) else column)
+    for sign, written_as in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = compute.replace_substring(text, sign, written_as)
+    return compute.binary_join_element_wise('<c t="inlineStr"><is><t>', text, "</t></is></c>", "")
+
+
 def joined(columns: Iterable[Any], separator: str) -> Lines:
     """Join columns of text into lines.
 

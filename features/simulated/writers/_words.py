@@ -122,12 +122,9 @@ def month_ends(world: World) -> list[date]:
     return [month.astype("datetime64[D]").item() - timedelta(days=1) for month in months]
 
 
-def yearly(world: World, month: int, day: int) -> list[date]:
-    """Return one day of each year of the records, and their last day if that comes later."""
-    years = range(world.starts_on.year, world.ends_on.year)
-    days = [date(year, month, day) for year in years]
-    last = last_day(world)
-    return days if days and days[-1] == last else [*days, last]
+def year_ends(world: World) -> list[date]:
+    """Return the eve of the records and the last day of each of their years."""
+    return [date(year, 12, 31) for year in range(world.starts_on.year - 1, world.ends_on.year)]
 
 
 def last_day(world: World) -> date:

@@ -21,7 +21,7 @@ from shortcast.features.simulated.writers._files import (
     write_zip,
     written,
 )
-from shortcast.features.simulated.writers._words import Words, last_day
+from shortcast.features.simulated.writers._words import Words
 
 #: Drugs@FDA changed its tables in 2017.
 _NEW_LAYOUT = 2017
@@ -145,9 +145,9 @@ def list_days(world: World, months: tuple[int, ...]) -> list[date]:
     Returns
     -------
     list of date
-        The last day of the records is always the last.
+        In order.
     """
-    days = {world.starts_on - timedelta(days=1), last_day(world)}
+    days = {world.starts_on - timedelta(days=1)}
     for year in range(world.starts_on.year, world.ends_on.year):
         days |= {
             date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1) for month in months

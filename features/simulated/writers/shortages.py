@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ _FORMLESS, _RENAMED, _RENAMED_AT = 0.35, 0.8, 0.7
 _UNDATED = 0.05
 _MISSPELT_DAYS = 120
 #: The list in JSON is written for the last months only, as openFDA began late.
-_JSON_MONTHS = 12
+_JSON_MONTHS = 6
 
 _HEADER = (
     "Generic Name,Company Name,\xa0Contact Info,\xa0Presentation,\xa0Type of Update,Date of Update,"
@@ -69,6 +70,11 @@ _COLUMNS = (
     "change_date", "discontinued_date", "initial_posting_date",
 )  # fmt: skip
 _LINKS = 7
+#: How most exports write an empty cell.
+_LINE_BREAK = '"\n"'
+
+
+Texts = dict[str, NDArray[np.object_]]
 
 
 @dataclass(frozen=True)
@@ -77,23 +83,23 @@ class Listings:
 
     Parameters
     ----------
-    rows : DataFrame
-        One row a posting or notice: texts that never change, ``product``, ``old_name``,
-        ``new_name``, ``late_days`` (days for which the posting is not shown at first),
-        ``misspelt_company``.
-    states : DataFrame
-        One row a state of a listing: ``listing`` (position in ``rows``), ``shown_from``,
+    rows : dict of str to array
+        One element a posting or notice: texts that never change, ``product``, ``posted``,
+        ``late_from`` (day from which the posting is shown), and its place in the order of the
+        list under the names before and after the renaming (``old_order``, ``new_order``).
+    states : dict of str to array
+        One element a state of a listing: ``listing`` (position in ``rows``), ``shown_from``,
         ``shown_until`` (days since 1970), ``rank`` (which of two rows of one product stands),
         and the texts that go with the state.
     renamed_on : int
         Day since 1970 from which the new names hold.
     """
 
-    rows: pd.DataFrame
-    states: pd.DataFrame
+    rows: dict[str, NDArray[Any]]
+    states: dict[str, NDArray[Any]]
     renamed_on: int
 
-    def on(self, day: date, rng: np.random.Generator) -> pd.DataFrame:
+    def on(self, day: date, rng: np.random.Generator) -> Shown:
         """Return the list as it stood on a day, in its order, without broken rows.
 
         Parameters
@@ -105,49 +111,74 @@ class Listings:
 
         Returns
         -------
-        DataFrame
-            `_COLUMNS` and ``product``.
+        Shown
         """
-        today = day_number(day)
-        states = self.states
-        shown = (states["shown_from"].to_numpy() <= today) & (
-            today < states["shown_until"].to_numpy()
-        )
-        found = states[shown]
-        late = self.rows["late_from"].to_numpy()[found["listing"]]
-        found = found[(late <= today) & ~some(rng, len(found), FLICKERS)]
+        today, rows, states = day_number(day), self.rows, self.states
+        there = (states["shown_from"] <= today) & (today < states["shown_until"])
+        found = np.flatnonzero(there & (rows["late_from"] <= today)[states["listing"]])
+        found = found[~some(rng, len(found), FLICKERS)]
         # One row a presentation: a notice waits until the shortage is over.
-        found = found.assign(product=self.rows["product"].to_numpy()[found["listing"]])
-        found = found.sort_values(["product", "rank"], kind="stable").drop_duplicates("product")
-        rows = self.rows.iloc[found["listing"].to_numpy()].reset_index(drop=True)
-        found = found.reset_index(drop=True)
-        name = rows["old_name"] if today < self.renamed_on else rows["new_name"]
-        wrong = rows["posted_day"] + _MISSPELT_DAYS > today
-        listed = pd.DataFrame(
-            {
-                "generic_name": name,
-                "company_name": rows["company_name"].where(~wrong, rows["misspelt_company"]),
-                "contact_info": rows["contact_info"],
-                "presentation": rows["presentation"],
-                "update_type": found["update_type"],
-                "update_date": found["update_date"],
-                "availability": found["availability"],
-                "related_info": found["related_info"],
-                "resolved_note": found["resolved_note"],
-                "reason": rows["reason"].where(found["status"] != _NOTICE, ""),
-                "therapeutic_category": rows["therapeutic_category"],
-                "status": found["status"],
-                "change_date": found["change_date"],
-                "discontinued_date": found["discontinued_date"],
-                "initial_posting_date": rows["initial_posting_date"],
-                "product": rows["product"],
-            }
-        )
-        twice = np.flatnonzero(some(rng, len(listed), TWICE))
-        listed = pd.concat([listed, listed.iloc[twice]], ignore_index=True)
-        return listed.sort_values(
-            ["generic_name", "company_name", "presentation"], kind="stable", ignore_index=True
-        )
+        product = rows["product"][states["listing"][found]]
+        found = found[np.lexsort((states["rank"][found], product))]
+        product = np.sort(product)
+        found = found[np.append(True, product[1:] != product[:-1])[: len(found)]]
+        found = np.concatenate([found, found[some(rng, len(found), TWICE)]])
+        renamed = today >= self.renamed_on
+        order = rows["new_order" if renamed else "old_order"][states["listing"][found]]
+        found = found[np.argsort(order, kind="stable")]
+        listing = states["listing"][found]
+        return Shown(listing, found, renamed, rows["posted"][listing] + _MISSPELT_DAYS > today)
+
+    def columns(self, shown: Shown) -> Texts:
+        """Return the cells of the list's columns.
+
+        Parameters
+        ----------
+        shown : Shown
+            Rows of a day.
+
+        Returns
+        -------
+        dict of str to array of str
+            In the order of `_COLUMNS`.
+        """
+        rows, states = self.rows, self.states
+        special = {
+            "generic_name": rows["new_name" if shown.renamed else "old_name"][shown.listing],
+            "company_name": np.where(
+                shown.is_new,
+                rows["misspelt_company"][shown.listing],
+                rows["company_name"][shown.listing],
+            ),
+        }
+        return {
+            name: special[name]
+            if name in special
+            else rows[name][shown.listing]
+            if name in rows
+            else states[name][shown.state]
+            for name in _COLUMNS
+        }
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Rows of the list on one day.
+
+    Parameters
+    ----------
+    listing, state : array of int
+        Positions in the tables of `Listings`.
+    renamed : bool
+        Whether the new names hold.
+    is_new : array of bool
+        Whether typing errors of the posting still stand.
+    """
+
+    listing: NDArray[np.int64]
+    state: NDArray[np.int64]
+    renamed: bool
+    is_new: NDArray[np.bool_]
 
 
 def listings(world: World, words: Words) -> Listings:
@@ -200,7 +231,7 @@ def listings(world: World, words: Words) -> Listings:
             "presentation": _presentations(world, both["product"].to_numpy()),
             "reason": _spelt(both["reason"], rng),
             "therapeutic_category": world.catalogue.drugs["drug_class"].iloc[drug].to_numpy(),
-            "posted_day": posted,
+            "posted": posted,
             "initial_posting_date": written(both["posted"], "us").mask(undated, ""),
         }
     )
@@ -212,9 +243,20 @@ def listings(world: World, words: Words) -> Listings:
     states = pd.concat(
         [_posting_states(world, rng), _notice_states(notices, count, rng)], ignore_index=True
     )
+    for name in ("old", "new"):
+        by = rows.sort_values([f"{name}_name", "company_name", "presentation"], kind="stable")
+        rows.loc[by.index, f"{name}_order"] = np.arange(len(rows))
     months = month_ends(world)
     renamed_on = day_number(months[int(len(months) * _RENAMED_AT)].replace(day=1))
-    return Listings(rows, states, renamed_on)
+    return Listings(_arrays(rows), _arrays(states), renamed_on)
+
+
+def _arrays(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Columns as arrays, text as objects: picked from month after month."""
+    return {
+        name: column.to_numpy(dtype=object if column.dtype == "str" else None)
+        for name, column in frame.items()
+    }  # pyright: ignore[reportReturnType]
 
 
 def _names(world: World, words: Words) -> tuple[pd.Series, pd.Series]:
@@ -236,7 +278,7 @@ def _presentations(world: World, product: NDArray[np.int32]) -> pd.Series:
     form = world.catalogue.drugs["form_words"].iloc[products["drug"]].reset_index(drop=True)
     return (
         form + ", " + products["strength"] + ", " + products["package"]
-        + " (NDC " + products["package_ndc"] + ")"
+        + "\xa0(NDC " + products["package_ndc"] + ")"
     )  # fmt: skip
 
 
@@ -321,78 +363,89 @@ def write_lists(world: World, root: Path, words: Words) -> None:
         Texts of the market.
     """
     found = listings(world, words)
+    plain = {blank: _cells(found, blank) for blank in ("", _LINE_BREAK)}
     days = month_ends(world)
     for number, day in enumerate(days):
         rng = dice(world, "fda_shortages", day)
-        listed = found.on(day, rng)
-        if listed.empty:
+        shown = found.on(day, rng)
+        if not len(shown.listing):
             continue
-        place(root, "fda_shortages", day, "Drugshortages.csv").write_bytes(
-            _export(listed, day, rng)
-        )
+        path = place(root, "fda_shortages", day, "Drugshortages.csv")
+        path.write_bytes(_export(plain, shown, rng))
         if number >= len(days) - _JSON_MONTHS:
-            _write_json(world, words, listed, root, day)
+            _write_json(world, words, found, shown, root, day)
 
 
-def _export(listed: pd.DataFrame, day: date, rng: np.random.Generator) -> bytes:
+def _cells(found: Listings, blank: str) -> Listings:
+    """Return the same with every text as a cell of a CSV file."""
+    return Listings(
+        **{
+            part: {
+                name: _quoted(values, blank) if values.dtype == object else values
+                for name, values in getattr(found, part).items()
+            }
+            for part in ("rows", "states")
+        },
+        renamed_on=found.renamed_on,
+    )
+
+
+def _quoted(texts: NDArray[np.object_], blank: str) -> NDArray[np.object_]:
+    codes, words = pd.factorize(pd.Series(texts))
+    cells = csv_lines(pd.DataFrame({"cell": words.astype("str")}), blank=blank)
+    return np.array(cells, dtype=object)[codes] if cells else texts
+
+
+def _export(plain: dict[str, Listings], shown: Shown, rng: np.random.Generator) -> bytes:
     """One CSV export, in one of the styles that occur."""
     style = rng.choice(3, p=(0.72, 0.1, 0.18))
-    columns = listed[list(_COLUMNS)].copy()
-    columns["presentation"] = columns["presentation"].str.replace(" (NDC", "\xa0(NDC")
-    if style == 1:
-        header, blank = _SNAKE_HEADER, ""
-    else:
-        header, blank = _HEADER, '"\n"'
-        for number in range(_LINKS):
-            columns[f"link_{number}"] = ""
-        if style == 2:
-            header += ',"\n\n"'
-            columns["no_name"] = ""
-    lines = csv_lines(columns, blank=blank)
-    lines = _run_over(lines, columns, rng)
+    blank = "" if style == 1 else _LINE_BREAK
+    header, extra = (_SNAKE_HEADER, 0) if style == 1 else (_HEADER, _LINKS)
+    if style == 2:
+        header, extra = header + ',"\n\n"', extra + 1
+    columns = plain[blank].columns(shown)
+    count, tail = len(shown.listing), ("," + blank) * extra
+    records = [list(cells) for cells in zip(*columns.values(), strict=True)]
+    lines = [",".join(cells) + tail for cells in records]
     broken = []
-    for row in rng.integers(len(columns), size=how_many(rng, len(columns))):
-        one = columns.iloc[[row]].copy()
+    for row in rng.integers(count, size=how_many(rng, count)):
+        cells = dict(zip(_COLUMNS, records[row], strict=True))
         if rng.random() < 0.5:
             # A cell that lost its separator: the record is a field short.
-            broken.append(csv_lines(one.drop(columns="therapeutic_category"))[0])
+            del cells["therapeutic_category"]
         else:
-            one["status"] = one["update_date"]
-            broken.append(csv_lines(one)[0])
-    text = delimited(header, with_broken(lines, broken, rng), "\r\n")
+            cells["status"] = cells["update_date"]
+        broken.append(",".join(cells.values()) + tail)
+    at = _COLUMNS.index("presentation")
+    for row in rng.choice(count, how_many(rng, count, 0.002), replace=False):
+        # The presentation runs over into a record of its own, blank but for the rest of it.
+        head, separator, rest = records[row][at].partition("\xa0(NDC")
+        first = ",".join([*records[row][:at], f'{head}"', *records[row][at + 1 :]])
+        over = [""] * len(_COLUMNS)
+        over[at] = f'"{separator[1:]}{rest}'
+        lines[row] = f"{first}{tail}\r\n{','.join(over)}{',' * extra}"
+    text = delimited(header, with_broken(lines, broken, rng))
     if style == 0 and rng.random() < 0.5:
         text = "\r\n\r\n" + text
     if rng.random() < 0.5:
-        return text.encode("cp1252", errors="replace")
+        return text.encode("cp1252")
     return text.encode("utf-8-sig")
 
 
-def _run_over(lines: list[str], columns: pd.DataFrame, rng: np.random.Generator) -> list[str]:
-    """Let the presentation of a few rows run over into a record of its own."""
-    width = columns.shape[1]
-    at = columns.columns.get_loc("presentation")
-    found = list(lines)
-    for row in np.sort(rng.choice(len(lines), how_many(rng, len(lines), 0.002), replace=False)):
-        presentation = columns["presentation"].iloc[row]
-        head, separator, tail = presentation.partition("\xa0(NDC")
-        one = columns.iloc[[row]].assign(presentation=head)
-        cells = [""] * width
-        cells[at] = f'"{separator[1:]}{tail}"'
-        found[row] = csv_lines(one)[0] + "\r\n" + ",".join(cells)
-    return found
-
-
-def _write_json(world: World, words: Words, listed: pd.DataFrame, root: Path, day: date) -> None:
+def _write_json(
+    world: World, words: Words, found: Listings, shown: Shown, root: Path, day: date
+) -> None:
     """Write the list as openFDA does."""
-    products = world.catalogue.products.iloc[listed["product"].to_numpy()]
+    columns = found.columns(shown)
+    products = world.catalogue.products.iloc[found.rows["product"][shown.listing]]
     drugs = world.catalogue.drugs.iloc[products["drug"].to_numpy()]
     substance = words.substance.iloc[products["drug"].to_numpy()]
     rng = dice(world, "openfda_shortages", day)
     # The openfda block needs an exact match; it vanishes from rows and comes back.
-    has_block = ~some(rng, len(listed), 0.15)
+    has_block = ~some(rng, len(products), 0.15)
     results = []
-    for row, ndc, product_ndc, strength, brand, form, route, active, block in zip(
-        listed.to_dict("records"),
+    for cells, ndc, product_ndc, strength, brand, form, route, active, block in zip(
+        zip(*columns.values(), strict=True),
         products["package_ndc"],
         products["product_ndc"],
         products["strength"],
@@ -403,28 +456,20 @@ def _write_json(world: World, words: Words, listed: pd.DataFrame, root: Path, da
         has_block,
         strict=True,
     ):
-        record: dict[str, object] = {
-            "update_type": row["update_type"],
-            "initial_posting_date": _padded(row["initial_posting_date"]),
+        row = dict(zip(_COLUMNS, cells, strict=True))
+        for name in ("update_date", "change_date", "discontinued_date", "initial_posting_date"):
+            row[name] = _padded(row[name])
+        record: dict[str, object] = {name: value for name, value in row.items() if value}
+        if reason := record.pop("reason", None):
+            record["shortage_reason"] = reason
+        record |= {
             "package_ndc": ndc,
-            "generic_name": row["generic_name"],
-            "proprietary_name": brand or None,
-            "contact_info": row["contact_info"],
-            "availability": row["availability"],
-            "related_info": row["related_info"],
-            "resolved_note": row["resolved_note"],
-            "update_date": _padded(row["update_date"]),
-            "change_date": _padded(row["change_date"]),
-            "discontinued_date": _padded(row["discontinued_date"]),
             "therapeutic_category": [row["therapeutic_category"]],
             "dosage_form": form,
             "strength": [strength],
-            "presentation": row["presentation"],
-            "company_name": row["company_name"],
-            "shortage_reason": row["reason"],
-            "status": row["status"],
         }
-        record = {name: value for name, value in record.items() if value}
+        if brand:
+            record["proprietary_name"] = brand
         if block:
             record["openfda"] = {
                 "product_ndc": [product_ndc],

@@ -1,0 +1,296 @@
+"""What the FDA finds at companies: inspections, actions, letters, forms 483, registrations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shortcast.features.simulated.world import World
+from shortcast.features.simulated.writers._dirt import (
+    MISSPELT,
+    TWICE,
+    dice,
+    how_many,
+    misspelt,
+    some,
+    with_broken,
+)
+from shortcast.features.simulated.writers._files import (
+    as_days,
+    csv_lines,
+    day_number,
+    delimited,
+    place,
+    write_gzip,
+    written,
+)
+from shortcast.features.simulated.writers._words import Words, year_ends
+
+#: The Data Dashboard hands out this many rows at once, so a file of just so many is refused.
+_PAGE_ROWS = 5000
+_CLASSES = {
+    "NAI": "No Action Indicated (NAI)",
+    "VAI": "Voluntary Action Indicated (VAI)",
+    "OAI": "Official Action Indicated (OAI)",
+}
+_LETTERS = "/inspections-compliance-enforcement-and-criminal-investigations/warning-letters/"
+
+
+def write_inspections(world: World, root: Path, words: Words) -> None:
+    """Write the Data Dashboard's inspections, at the end of each year.
+
+    Parameters
+    ----------
+    world : World
+        The market.
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    words : Words
+        Texts of the market.
+    """
+    rows = world.reports.inspections
+    rng = dice(world, "inspections")
+    frame = pd.DataFrame(
+        {
+            "FEI Number": rows["fei"],
+            "Legal Name": _legal_names(world, rows, rng),
+            "City": _of_plant(world.catalogue.plants["city"], rows),
+            "State": _of_plant(words.plants["state_name"], rows),
+            "Country/Area": _of_plant(words.plants["country_name"], rows),
+            "Inspection ID": rows["inspection"].astype("str"),
+            "Inspection End Date": written(rows["event_date"], "iso"),
+            "Classification": rows["classification"],
+            "Project Area": "Drug Quality Assurance",
+            "Product Type": "Drugs",
+        }
+    ).astype("str")
+    # A row a project area: a second one is mostly milder. And some sites run clinical trials.
+    second = frame[some(rng, len(frame), 0.1)].assign(
+        **{"Project Area": "Drug Shortage and Unapproved Drugs", "Classification": "NAI"}
+    )
+    clinical = frame[some(rng, len(frame), 0.02)].assign(
+        **{"Project Area": "Bioresearch Monitoring"}
+    )
+    everything = pd.concat([frame, second, clinical])
+    published = as_days(rows["published_at"])[everything.index]
+    order = np.argsort(everything["Inspection ID"].to_numpy(dtype=object), kind="stable")
+    spelt_out = everything.assign(Classification=everything["Classification"].map(_CLASSES))
+    lines = {
+        False: np.array(csv_lines(everything), dtype=object),
+        True: np.array(csv_lines(spelt_out), dtype=object),
+    }
+    bad = np.array(csv_lines(everything.assign(Classification="Pending")), dtype=object)
+    for day in year_ends(world):
+        own = dice(world, "fda_inspections", day)
+        style = bool(own.random() < 0.3)
+        shown = order[published[order] <= day_number(day)]
+        _write(
+            root, "fda_inspections", day, "inspections.csv.gz",
+            list(frame.columns), lines[style][shown], bad[shown], own,
+        )  # fmt: skip
+
+
+def write_actions(world: World, root: Path, words: Words) -> None:
+    """Write the Data Dashboard's compliance actions, at the end of each year.
+
+    Parameters
+    ----------
+    world : World
+        The market.
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    words : Words
+        Texts of the market.
+    """
+    rows = world.reports.compliance_actions.sort_values(
+        ["event_date", "case"], ascending=False, ignore_index=True
+    )
+    frame = pd.DataFrame(
+        {
+            "FEI Number": rows["fei"],
+            "Legal Name": _legal_names(world, rows, dice(world, "compliance actions")),
+            "State": _of_plant(words.plants["state_name"], rows),
+            "Country/Area": _of_plant(words.plants["country_name"], rows),
+            "Product Type": "Drugs",
+            "Action Taken Date": written(rows["event_date"], "iso"),
+            "Action Type": rows["action_type"],
+            "Case/Injunction ID": rows["case"].astype("str"),
+        }
+    ).astype("str")
+    undated = frame.assign(**{"Action Taken Date": "-"})
+    _write_yearly(
+        world, root, "fda_compliance_actions", "compliance_actions.csv", frame, undated,
+        as_days(rows["published_at"]),
+    )  # fmt: skip
+
+
+def write_letters(world: World, root: Path) -> None:
+    """Write the FDA's list of warning letters, at the end of each year.
+
+    Parameters
+    ----------
+    world : World
+        The market.
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    """
+    rows = world.reports.warning_letters.sort_values(
+        ["published_at", "case"], ascending=False, ignore_index=True
+    )
+    company = _legal_names(world, rows, dice(world, "warning letters"))
+    slug = company.str.lower().str.replace(r"[^a-z0-9]+", "-", regex=True).str.strip("-")
+    letter = written(rows["event_date"], "padded")
+    frame = pd.DataFrame(
+        {
+            "url": _LETTERS + slug + "-" + rows["case"].astype("str") + "-"
+            + letter.str.replace("/", ""),
+            "posted_date": written(rows["published_at"], "padded"),
+            "letter_date": letter,
+            "company": company,
+            "issuing_office": "Center for Drug Evaluation and Research (CDER)",
+            "subject": "CGMP/Finished Pharmaceuticals/Adulterated",
+        }
+    ).astype("str")  # fmt: skip
+    undated = frame.assign(posted_date="")
+    _write_yearly(
+        world, root, "fda_warning_letters", "warning_letters.csv", frame, undated,
+        as_days(rows["published_at"]),
+    )  # fmt: skip
+
+
+def write_483s(world: World, root: Path) -> None:
+    """Write the list of published forms 483, at the end of each year.
+
+    Parameters
+    ----------
+    world : World
+        The market.
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    """
+    rows = world.reports.published_483s.sort_values(
+        ["published_at", "inspection"], ascending=False, ignore_index=True
+    )
+    number = rows["inspection"].astype("str")
+    frame = pd.DataFrame(
+        {
+            "Record Date": written(rows["event_date"], "iso"),
+            "FEI Number": rows["fei"],
+            "Legal Name": _legal_names(world, rows, dice(world, "forms 483")),
+            "Record Type": "483",
+            "Date Posted": written(rows["published_at"], "iso"),
+            "Download": "https://example.invalid/media/" + number + "/download",
+            "Record ID": number,
+        }
+    ).astype("str")
+    undated = frame.assign(**{"Date Posted": "-"})
+    _write_yearly(
+        world, root, "fda_published_483s", "fda_483s.csv", frame, undated,
+        as_days(rows["published_at"]),
+    )  # fmt: skip
+
+
+def write_establishments(world: World, root: Path, words: Words) -> None:
+    """Write the registrations of establishments, in the middle of each year.
+
+    Parameters
+    ----------
+    world : World
+        The market.
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    words : Words
+        Texts of the market.
+    """
+    plants, firms = world.catalogue.plants, world.catalogue.firms
+    rng = dice(world, "establishments")
+    size = len(plants)
+    house = pd.Series(rng.integers(1, 400, size), dtype="str")
+    state = words.plants["state_name"] + " (" + plants["state"] + ") 00000"
+    region = state.where(plants["state"] != "", "- 00000")
+    country = words.plants["country_name"] + " (" + plants["country"] + ")"
+    registrant = firms["full_name"].iloc[plants["firm"]].reset_index(drop=True)
+    frame = pd.DataFrame(
+        {
+            # Two in a hundred sites have no number.
+            "FEI_NUMBER": plants["fei"].where(~some(rng, size, 0.02), "0000000000"),
+            "DUNS_NUMBER": plants["duns"],
+            "FIRM_NAME": misspelt(plants["name"], some(rng, size, MISSPELT), rng),
+            "ADDRESS": house + " Invented Road, " + plants["city"] + ", " + region + ", " + country,
+            "EXPIRATION_DATE": "12/31/",
+            "OPERATIONS": np.where(plants["is_sterile"], "ANALYSIS; MANUFACTURE", "MANUFACTURE"),
+            "REGISTRANT_NAME": registrant,
+            "REGISTRANT_DUNS": plants["duns"],
+            "EXCLUSION_FLAG": "N",
+        }
+    ).astype("str")
+    for year in range(world.starts_on.year, world.ends_on.year):
+        day = date(year, 6, 30)
+        own = dice(world, "fda_establishments", day)
+        there = frame[~some(own, size, 0.004)].assign(EXPIRATION_DATE=f"12/31/{year}")
+        nameless = np.array(csv_lines(there.assign(FIRM_NAME="")), dtype=object)
+        _write(
+            root, "fda_establishments", day, "drls_reg.csv.gz",
+            list(frame.columns), np.array(csv_lines(there), dtype=object), nameless, own,
+        )  # fmt: skip
+
+
+def _legal_names(world: World, rows: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    """Firms' names: some in capitals, some with two letters swapped."""
+    names = world.catalogue.firms["full_name"].iloc[rows["firm"]].reset_index(drop=True)
+    names = names.where(~some(rng, len(names), 0.2), names.str.upper())
+    return misspelt(names, some(rng, len(names), MISSPELT), rng)
+
+
+def _of_plant(texts: pd.Series, rows: pd.DataFrame) -> pd.Series:
+    return texts.iloc[rows["plant"]].reset_index(drop=True)
+
+
+def _write_yearly(
+    world: World,
+    root: Path,
+    source: str,
+    name: str,
+    frame: pd.DataFrame,
+    broken: pd.DataFrame,
+    published: NDArray[np.int64],
+) -> None:
+    """Write at the end of each year what was public by then."""
+    lines = np.array(csv_lines(frame), dtype=object)
+    bad = np.array(csv_lines(broken), dtype=object)
+    for day in year_ends(world):
+        shown = published <= day_number(day)
+        rng = dice(world, source, day)
+        _write(root, source, day, name, list(frame.columns), lines[shown], bad[shown], rng)
+
+
+def _write(
+    root: Path,
+    source: str,
+    day: date,
+    name: str,
+    header: Sequence[str],
+    lines: NDArray[np.object_],
+    bad: NDArray[np.object_],
+    rng: np.random.Generator,
+) -> None:
+    """Write one file, some rows of which stand twice and some of which are broken."""
+    if not len(lines):
+        return
+    twice = lines[some(rng, len(lines), TWICE)]
+    broken = bad[rng.integers(len(bad), size=how_many(rng, len(bad)))]
+    rows = with_broken(list(lines), [*twice, *broken], rng)
+    if len(rows) == _PAGE_ROWS:
+        rows.append(rows[-1])
+    text = delimited(",".join(header), rows, "\n")
+    raw = text.encode("utf-8-sig" if rng.random() < 0.3 else "utf-8")
+    path = place(root, source, day, name)
+    if name.endswith(".gz"):
+        write_gzip(path, raw)
+    else:
+        path.write_bytes(raw)
