@@ -171,11 +171,13 @@ def import_(
         typer.echo(f"set aside: {entry.source}/{entry.as_of}/{entry.file}: {entry.reason}")
     for line in report.passed_over:
         typer.echo(f"passed over: {line}")
+    from shortcast.features.kind import warning
 
 
 @app.command()
 def build(
     force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
+                "data": report.data,
     as_json: AsJson = False,
 ) -> None:
     """Parse what is new and swap in a new warehouse; report the coverage of every join.
@@ -184,6 +186,8 @@ def build(
     """
     from shortcast.features import warehouse
 
+    if said := warning(report.data):
+        typer.echo(said)
     with _progress() as tell:
         report = warehouse.build(force=force, progress=tell)
     snapshots = report.snapshots.to_dict("records")
@@ -555,7 +559,10 @@ def audit(
 @app.command()
 def up(
     records: Annotated[
-        Path | None, typer.Option("--records", help="Folder of public records.")
+        Path | None,
+        typer.Option(
+            "--records", help="Folder of public records; a home without any gets simulated ones."
+        ),
     ] = None,
     port: Annotated[int, typer.Option("--port", help="Port of the service.")] = 8000,
     serve_: Annotated[
@@ -576,11 +583,12 @@ def up(
     with _progress() as tell:
         first_run.prepare(records, progress=tell)
     if serve_:
-        typer.echo(
-            f"Serving at http://127.0.0.1:{port} - the ranking; /docs - the API. Stop with Ctrl-C."
-        )
+        for line in first_run.what_to_try(f"http://127.0.0.1:{port}"):
+            typer.echo(line)
         serve("127.0.0.1", port)
 
 
 if __name__ == "__main__":
     main()
+    Example: shortcast up
+

@@ -1,6 +1,7 @@
-"""The first run: from a folder of records to a service that can answer.
+"""The first run: from a folder of records, or from none, to a service that can answer.
 
-What is there already for the same records is not made again: files in the archive, parsed
+A home without records gets those of a made-up market, so that all of it can be seen at work at
+once. What is there already for the same records is not made again: files in the archive, parsed
 snapshots, the warehouse, the panel, the champion, the forecast. So a second run starts in
 seconds, and one that was killed repeats what it was at. Backtest, training and promotion
 count as one: killed in any of them, it begins with the backtest again.
@@ -8,19 +9,25 @@ count as one: killed in any of them, it begins with the backtest again.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from shortcast import jobs
 from shortcast.errors import ShortcastError
-from shortcast.features import groups, warehouse
+from shortcast.features import groups, simulated, warehouse
+from shortcast.features.archive import Archive
+from shortcast.features.kind import warning
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 from shortcast.training.splits import months_later
 
 #: Months of the backtest that a first run shows; the last ones whose outcomes are known.
 BACKTEST_MONTHS = 21
+
+#: The market that a home without records gets: large enough to rank, and soon made.
+DRUGS, YEARS, SEED = 800, 10, 1
 
 #: The promotion rule and the summary look at the risk within six months.
 HORIZON = 6
@@ -32,24 +39,22 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     Parameters
     ----------
     records : Path or None
-        Folder ``SOURCE/AS_OF/FILE`` to import; None to go on with the archive's.
+        Folder ``SOURCE/AS_OF/FILE`` to import; None to go on with the archive's, or with
+        those of a made-up market where there are none.
     progress : callable
         Told each step.
 
     Raises
     ------
     ShortcastError
-        If there are no records, or they do not suffice to train on.
+        If the records do not suffice to train on, or are of another kind than the archive's.
     """
     config = settings()
     if records is not None:
         report = jobs.import_tree(records)
         progress(f"import: {len(report.added)} files added, {report.held} held already")
-    elif not config.archive.exists():
-        raise ShortcastError(
-            "There are no records yet; name a folder: make up RECORDS=DIR "
-            "(or: shortcast up --records DIR)."
-        )
+    elif _lacks_records():
+        _import_simulated(progress)
     built = warehouse.build(progress=progress)
     progress("build: done" if built.rebuilt else "build: nothing new")
     with warehouse.open_warehouse() as connection:
@@ -68,6 +73,75 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     progress(jobs.score(today, progress=progress).message)
     progress(jobs.JOBS["alerts"](today).message)
     progress(jobs.JOBS["monitor"](today).message)
+def what_to_try(address: str) -> list[str]:
+    """Say where the service answers, and what is worth a look.
+
+    Parameters
+    ----------
+    address : str
+        Of the service, ``http://127.0.0.1:8000``.
+
+    Returns
+    -------
+    list of str
+        Lines for a terminal.
+    """
+    from shortcast.monitoring import forecast_log
+
+    run = forecast_log.latest_run()
+    if run is None:
+        return [f"Open {address}. Stop with Ctrl-C."]
+    first = forecast_log.read_rankings(run.id, HORIZON, limit=1)["drug_id"].iloc[0]
+    lines = [
+        f"Open {address} - the ranking as of {run.as_of}. Stop with Ctrl-C. To try:",
+        f"  {address}/drugs/{first} - the first of the ranking: its reasons and their rows",
+        f"  {address}/model - how good earlier rankings were, beside simpler ones",
+        f"  {address}/docs - the API; {address}/v1/rankings.csv - the whole ranking as a table",
+    ]
+    if said := warning(run.data):
+        real = (
+            "  SHORTCAST_HOME=DIR make up RECORDS=DIR - the same on real records, in another home"
+        )
+        lines = [said, *lines, real]
+    return lines
+
+
+def _lacks_records() -> bool:
+    """Return whether the archive is empty, or a run broke off before it was filled."""
+    data = Archive(settings().archive).data()
+    return data is None or (data == "simulated" and _half_made().exists())
+
+
+def _half_made() -> Path:
+    """Return where simulated records lie until they are in the archive."""
+    return settings().home / "simulated"
+
+
+def _import_simulated(progress: Callable[[str], None]) -> None:
+    """Make up a market and take its records in, those of a run that broke off anew.
+
+    The same parameters make the same bytes, so what the archive holds already stays.
+    """
+    from shortcast.features.simulated.parameters import Parameters
+
+    home, folder = settings().home, _half_made()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    progress("There are no records yet: making up a market. Everything it shows is SIMULATED")
+    tree = simulated.records(
+        Parameters(drugs=DRUGS, years=YEARS, seed=SEED), folder / "records", progress=progress
+    )
+    report = jobs.import_tree(tree)
+    if report.set_aside:
+        raise ShortcastError(
+            f"{home} holds part of the simulated records of another version of shortcast; remove "
+            "it, for it holds nothing real, and begin again."
+        )
+    progress(f"import: {len(report.added)} files added, {report.held} held already, SIMULATED")
+    (tree / simulated.TRUTH).replace(home / simulated.TRUTH)
+    shutil.rmtree(folder)
+
+
 
 
 def _is_champion_of(checksum: str, progress: Callable[[str], None]) -> bool:

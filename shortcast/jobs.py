@@ -540,7 +540,10 @@ def _monitor(day: date) -> JobResult:
             reference = _read_reference(run.model_version)
             current = make_panel(connection, [run.as_of]).to_pandas()
             scores = forecast_log.read_scores(run.id)
-        report = monitor.watch(connection, day, reference=reference, current=current, scores=scores)
+        judged = warehouse.judged_on(connection, day)
+        report = monitor.watch(
+            connection, judged, reference=reference, current=current, scores=scores
+        )
     return JobResult(len(report.findings), {"day": day.isoformat()}, report.summary)
 
 

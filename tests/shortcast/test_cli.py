@@ -143,7 +143,6 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
         (["run", "lunch"], "There is no job 'lunch'; the jobs are import, build, score, alerts,"),
         (["schedule", "--days", "3", "--from", "2199-01-01"], "have not all come yet"),
         (["audit", "--records", "nowhere"], "nowhere is not a folder"),
-        (["up", "--no-serve"], "There are no records yet; name a folder: make up RECORDS=DIR"),
     ],
 )
 def test_on_an_empty_home_each_command_says_what_to_do_first(
@@ -219,6 +218,7 @@ def test_importing_twice_adds_nothing(shortcast: Shell, tmp_path: Path) -> None:
     assert shortcast("import", tree, "--json").json == {
         "added": [],
         "held": len(TREE),
+        "data": "real",
         "set_aside": [],
         "passed_over": [],
     }
@@ -457,7 +457,7 @@ def test_the_audit_fails_if_anything_differs(
 
 
 def test_up_says_which_address_to_open_and_serves_there(
-    shortcast: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shortcast: Shell, monkeypatch: pytest.MonkeyPatch, own_scored_home: Path, tmp_path: Path
 ) -> None:
     from shortcast import first_run
     from shortcast.serving import app
@@ -470,7 +470,7 @@ def test_up_says_which_address_to_open_and_serves_there(
     monkeypatch.setattr(app, "require_free", lambda host, port: looked_at.append((host, port)))
     answer = shortcast("up", "--records", tmp_path, "--port", "8123")
     assert looked_at == [("127.0.0.1", 8123)]
-    assert "http://127.0.0.1:8123" in answer.out
+    assert "Open http://127.0.0.1:8123 - the ranking as of 2020-09-15." in answer.out
     assert (prepared, served) == ([tmp_path], [("127.0.0.1", 8123)])
 
     answer = shortcast("up", "--no-serve")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -9,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_records import CAPTURES, LISTED, shortage_list, write_tree
+from fastapi.testclient import TestClient
+from tiny_records import CAPTURES, LISTED, TREE, shortage_list, write_tree
 
 from shortcast import first_run, jobs
 from shortcast.errors import ShortcastError
+from shortcast.features import simulated
+from shortcast.features.archive import Archive, ArchivedFile
 from shortcast.monitoring import forecast_log
+from shortcast.serving.app import create_app
 from shortcast.settings import settings
 from shortcast.training import promotion
 from shortcast.training.bundle import Bundle
@@ -46,8 +51,8 @@ class Trainer:
         if self.fails:
             raise ShortcastError("lightgbm was not promoted.")
         with jobs.warehouse.open_warehouse() as connection:
-            checksum = jobs.read_records(connection).checksum
-        self.make_bundle(checksum, version).save(settings().champion)
+            known = jobs.read_records(connection)
+        self.make_bundle(known.checksum, version, known.data).save(settings().champion)
 
 
 @pytest.fixture
@@ -140,10 +145,94 @@ def test_a_champion_of_other_features_is_trained_anew(
     assert "champion: it was trained on other features than this version has" in told
 
 
-def test_without_records_it_says_how_to_name_them(trainer: Trainer) -> None:
-    with pytest.raises(ShortcastError, match=r"no records yet.*make up RECORDS=DIR.*--records DIR"):
-        prepare(None)
-    assert trainer.asked == []
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The tiny records stand in for the simulated market; the folders that it was written to."""
+    folders: list[Path] = []
+
+    def records(parameters: Any, out: Path, *, progress: Callable[[str], None]) -> Path:
+        assert not out.exists()
+        assert out.is_relative_to(settings().home)
+        folders.append(out)
+        write_tree(
+            out, {"/SIMULATED-".join(place.rsplit("/", 1)): raw for place, raw in TREE.items()}
+        )
+        (out / simulated.TRUTH).write_bytes(b"the truth")
+        progress("simulate: some drugs")
+        return out
+
+    monkeypatch.setattr(simulated, "records", records)
+    return folders
+
+
+def test_a_home_without_records_gets_those_of_a_made_up_market_and_no_others(
+    trainer: Trainer, made_up: list[Path], records: Path
+) -> None:
+    told = prepare(None)
+    home = settings().home
+    assert any("SIMULATED" in line for line in told)
+    assert f"import: {len(TREE)} files added, 0 held already, SIMULATED" in told
+    assert trainer.asked == FIRST
+    with jobs.warehouse.open_warehouse() as connection:
+        assert jobs.read_records(connection).data == "simulated"
+    assert (home / simulated.TRUTH).read_bytes() == b"the truth"
+    assert not made_up[0].parent.exists(), "the archive has the files, once is enough"
+    assert any("SIMULATED" in line for line in first_run.what_to_try("http://127.0.0.1:8123"))
+    (run,) = forecast_log.list_runs()
+    assert run.data == "simulated"
+
+    prepare(None)
+    assert len(made_up) == 1
+    assert trainer.asked == FIRST
+
+    with pytest.raises(
+        ShortcastError, match=r"holds real records .* simulated ones.*SHORTCAST_HOME=DIR.*remove"
+    ):
+        prepare(records)
+
+
+def test_a_first_run_that_was_killed_amid_the_made_up_records_makes_them_again(
+    made_up: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, copied = Archive._copy, []
+
+    def killed(self: Archive, path: Path, entry: ArchivedFile) -> None:
+        if len(copied) == 5:
+            raise KeyboardInterrupt
+        copied.append(path)
+        copy(self, path, entry)
+
+    def built(**_: Any) -> None:
+        raise ShortcastError("far enough")
+
+    monkeypatch.setattr(jobs.warehouse, "build", built)
+    with monkeypatch.context() as patch:
+        patch.setattr(Archive, "_copy", killed)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(None)
+    assert len(Archive(settings().archive).entries()) == 5
+    for _ in range(2):
+        with pytest.raises(ShortcastError, match="far enough"):
+            prepare(None)
+    assert len(made_up) == 2, "made again once, and then they are there"
+    assert len(Archive(settings().archive).entries()) == len(TREE)
+    assert not made_up[0].parent.exists()
+
+
+def test_a_home_with_real_records_goes_on_with_them(
+    trainer: Trainer, made_up: list[Path], own_tiny_home: Path
+) -> None:
+    prepare(None)
+    assert made_up == []
+    assert not any("SIMULATED" in line for line in first_run.what_to_try("http://127.0.0.1:8123"))
+
+
+def test_what_to_try_is_there(trainer: Trainer, own_tiny_home: Path) -> None:
+    prepare(None)
+    lines = "\n".join(first_run.what_to_try("http://127.0.0.1:8123"))
+    client = TestClient(create_app())
+    for address in re.findall(r"http://127\.0\.0\.1:8123(\S*)", lines):
+        assert client.get(address.rstrip(".")).status_code == 200, address
 
 
 def test_an_empty_folder_of_records_is_refused_before_anything_else(
