@@ -20,8 +20,8 @@ TRUTH, ABOUT = f"{PREFIX}truth.parquet", f"{PREFIX}README.txt"
 
 
 def records(
-    parameters: Parameters | None = None,
-    out: Path | None = None,
+    parameters: Parameters | None,
+    out: Path,
     *,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
@@ -29,12 +29,11 @@ def records(
 
     Parameters
     ----------
-    parameters : Parameters, optional
-        Size, seed and rates; 800 drugs, 10 years and seed 1 when left out.
-    out : Path, optional
-        Folder to write, which must be empty or not there yet; ``simulated-records`` in the
-        current folder when left out. It gets ``SOURCE/AS_OF/SIMULATED-...``, the true hazards
-        (`TRUTH`) and what it is (`ABOUT`).
+    parameters : Parameters or None
+        Size, seed and rates; 800 drugs, 10 years and seed 1 where there is none.
+    out : Path
+        Folder to write, which must be empty or not there yet. It gets
+        ``SOURCE/AS_OF/SIMULATED-...``, the true hazards (`TRUTH`) and what it is (`ABOUT`).
     progress : callable
         Told one line for each step.
 
@@ -54,7 +53,7 @@ def records(
     from shortcast.features.simulated.writers import write_records
 
     parameters = parameters or Parameters(drugs=800, years=10, seed=1)
-    out = (out or Path("simulated-records")).absolute()
+    out = out.absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ShortcastError(
             f"{out} holds something already; name a folder that is empty or not there yet."

@@ -208,7 +208,7 @@ def write_ndc(world: World, root: Path, shelf: Shelf) -> None:
         }
         raw = {name: text.encode() for name, text in texts.items()}
         # A few trade names hold a mark in the older encoding, which is no UTF-8.
-        marked = [p["trade"].iloc[at] for at in shown[wrong[shown]][:20]]
+        marked = [p["trade"].iloc[at] for at in shown[wrong[shown]][:5]]
         for name in dict.fromkeys(marked):
             raw["product.txt"] = raw["product.txt"].replace(
                 f"\t{name}\t".encode(), f"\t{name}".encode() + b"\xae\t"

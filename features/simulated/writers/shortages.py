@@ -70,6 +70,10 @@ _COLUMNS = (
     "change_date", "discontinued_date", "initial_posting_date",
 )  # fmt: skip
 _LINKS = 7
+#: Styles of the header: with odd spaces; with a nameless last column, which came later; and, in
+#: one month of a year, in lower case.
+_PLAIN, _TRAILING, _SNAKE = range(3)
+_TRAILING_FROM = 0.6
 #: How most exports write an empty cell.
 _LINE_BREAK = '"\n"'
 
@@ -127,7 +131,8 @@ class Listings:
         order = rows["new_order" if renamed else "old_order"][states["listing"][found]]
         found = found[np.argsort(order, kind="stable")]
         listing = states["listing"][found]
-        return Shown(listing, found, renamed, rows["posted"][listing] + _MISSPELT_DAYS > today)
+        is_new = rows["posted"][listing] + _MISSPELT_DAYS > today
+        return Shown(today, listing, found, renamed, is_new)
 
     def columns(self, shown: Shown) -> Texts:
         """Return the cells of the list's columns.
@@ -167,6 +172,8 @@ class Shown:
 
     Parameters
     ----------
+    day : int
+        Days since 1970.
     listing, state : array of int
         Positions in the tables of `Listings`.
     renamed : bool
@@ -175,6 +182,7 @@ class Shown:
         Whether typing errors of the posting still stand.
     """
 
+    day: int
     listing: NDArray[np.int64]
     state: NDArray[np.int64]
     renamed: bool
@@ -365,13 +373,16 @@ def write_lists(world: World, root: Path, words: Words) -> None:
     found = listings(world, words)
     plain = {blank: _cells(found, blank) for blank in ("", _LINE_BREAK)}
     days = month_ends(world)
+    odd_month = int(dice(world, "snake header").integers(1, 13))
     for number, day in enumerate(days):
         rng = dice(world, "fda_shortages", day)
         shown = found.on(day, rng)
         if not len(shown.listing):
             continue
         path = place(root, "fda_shortages", day, "Drugshortages.csv")
-        path.write_bytes(_export(plain, shown, rng))
+        later = _TRAILING if number >= len(days) * _TRAILING_FROM else _PLAIN
+        style = _SNAKE if day.month == odd_month else later
+        path.write_bytes(_export(plain, shown, style, rng))
         if number >= len(days) - _JSON_MONTHS:
             _write_json(world, words, found, shown, root, day)
 
@@ -396,12 +407,13 @@ def _quoted(texts: NDArray[np.object_], blank: str) -> NDArray[np.object_]:
     return np.array(cells, dtype=object)[codes] if cells else texts
 
 
-def _export(plain: dict[str, Listings], shown: Shown, rng: np.random.Generator) -> bytes:
-    """One CSV export, in one of the styles that occur."""
-    style = rng.choice(3, p=(0.72, 0.1, 0.18))
-    blank = "" if style == 1 else _LINE_BREAK
-    header, extra = (_SNAKE_HEADER, 0) if style == 1 else (_HEADER, _LINKS)
-    if style == 2:
+def _export(
+    plain: dict[str, Listings], shown: Shown, style: int, rng: np.random.Generator
+) -> bytes:
+    """Write one CSV export, in one of the styles that occur."""
+    blank = "" if style == _SNAKE else _LINE_BREAK
+    header, extra = (_SNAKE_HEADER, 0) if style == _SNAKE else (_HEADER, _LINKS)
+    if style == _TRAILING:
         header, extra = header + ',"\n\n"', extra + 1
     columns = plain[blank].columns(shown)
     count, tail = len(shown.listing), ("," + blank) * extra
@@ -425,11 +437,10 @@ def _export(plain: dict[str, Listings], shown: Shown, rng: np.random.Generator) 
         over[at] = f'"{separator[1:]}{rest}'
         lines[row] = f"{first}{tail}\r\n{','.join(over)}{',' * extra}"
     text = delimited(header, with_broken(lines, broken, rng))
-    if style == 0 and rng.random() < 0.5:
+    if style == _PLAIN:
         text = "\r\n\r\n" + text
-    if rng.random() < 0.5:
-        return text.encode("cp1252")
-    return text.encode("utf-8-sig")
+    # The encoding changes from one export to the next.
+    return text.encode("cp1252" if shown.day % 2 else "utf-8-sig")
 
 
 def _write_json(
