@@ -153,11 +153,13 @@ def import_(
     Example: shortcast import ../shared/records
     """
     from shortcast import jobs
+    from shortcast.features.kind import warning
 
     report = jobs.import_tree(directory)
     if as_json:
         _print_json(
             {
+                "data": report.data,
                 "added": [vars(f) for f in report.added],
                 "held": report.held,
                 "set_aside": [vars(f) for f in report.set_aside],
@@ -166,18 +168,18 @@ def import_(
         )
         return
     size = sum(f.bytes for f in report.added) / 1e6
+    if said := warning(report.data):
+        typer.echo(said)
     typer.echo(f"{len(report.added)} files added ({size:.1f} MB), {report.held} held already.")
     for entry in report.set_aside:
         typer.echo(f"set aside: {entry.source}/{entry.as_of}/{entry.file}: {entry.reason}")
     for line in report.passed_over:
         typer.echo(f"passed over: {line}")
-    from shortcast.features.kind import warning
 
 
 @app.command()
 def build(
     force: Annotated[bool, typer.Option("--force", help="Build even if nothing changed.")] = False,
-                "data": report.data,
     as_json: AsJson = False,
 ) -> None:
     """Parse what is new and swap in a new warehouse; report the coverage of every join.
@@ -186,8 +188,6 @@ def build(
     """
     from shortcast.features import warehouse
 
-    if said := warning(report.data):
-        typer.echo(said)
     with _progress() as tell:
         report = warehouse.build(force=force, progress=tell)
     snapshots = report.snapshots.to_dict("records")
@@ -571,6 +571,8 @@ def up(
 ) -> None:
     """Do everything: import, build, backtest, train, promote, score, alerts, serve.
 
+    Example: shortcast up
+
     Example: shortcast up --records ../shared/records
     """
     from shortcast import first_run
@@ -590,5 +592,3 @@ def up(
 
 if __name__ == "__main__":
     main()
-    Example: shortcast up
-

@@ -73,6 +73,8 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     progress(jobs.score(today, progress=progress).message)
     progress(jobs.JOBS["alerts"](today).message)
     progress(jobs.JOBS["monitor"](today).message)
+
+
 def what_to_try(address: str) -> list[str]:
     """Say where the service answers, and what is worth a look.
 
@@ -140,8 +142,6 @@ def _import_simulated(progress: Callable[[str], None]) -> None:
     progress(f"import: {len(report.added)} files added, {report.held} held already, SIMULATED")
     (tree / simulated.TRUTH).replace(home / simulated.TRUTH)
     shutil.rmtree(folder)
-
-
 
 
 def _is_champion_of(checksum: str, progress: Callable[[str], None]) -> bool:
