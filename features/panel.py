@@ -184,7 +184,7 @@ def evidence(
     limit: int = 10,
     view: AsOf | None = None,
 ) -> list[dict[str, object]]:
-    """Return the public rows that a drug's features rest on, newest first.
+    """Return the public rows that a drug's features rest on, telling ones first, then newest.
 
     Parameters
     ----------
@@ -218,13 +218,15 @@ def evidence(
             f"""
             SELECT '{group.name}' AS "group", event_date, known_from, summary,
                    source, source_file, source_row
-            FROM ({group.evidence(view)})
+            FROM (FROM ({group.evidence(view)})
+                  UNION ALL BY NAME SELECT FALSE AS is_telling WHERE FALSE)
             WHERE drug_id = ? AND as_of = ?
             -- Two lists may tell the same of the same day: a reader needs it once.
             QUALIFY row_number() OVER (
                 PARTITION BY event_date, summary
                 ORDER BY known_from DESC, source, source_file, source_row) = 1
-            ORDER BY known_from DESC, event_date DESC, summary, source, source_file, source_row
+            ORDER BY coalesce(is_telling, FALSE) DESC, known_from DESC, event_date DESC, summary,
+                     source, source_file, source_row
             LIMIT {limit:d}
             """,
             [drug_id, as_of],

@@ -402,8 +402,8 @@ def _finding(drift: Drift) -> Finding | None:
             drift.kind,
             drift.column,
             "alarm" if drift.psi > drift.psi_bound + PSI_ALARM - PSI_WARNING else "warning",
-            f"{what} {column} has moved away from the training window (PSI "
-            f"{drift.psi:.2f}, bound {drift.psi_bound:.2f}; {drift.moved}).",
+            f"{what} {column} has moved away from the training window: {drift.moved} "
+            f"(population stability index {drift.psi:.2f}; up to {drift.psi_bound:.2f} is usual).",
             value=drift.psi,
             threshold=drift.psi_bound,
         )

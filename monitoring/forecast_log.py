@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shortcast.database import Base, UTCDateTime, session
 from shortcast.errors import ShortcastError
@@ -197,13 +197,28 @@ def _check(run: NewRun, forecasts: pd.DataFrame, details: pd.DataFrame) -> None:
     )
 
 
-def _find(run: NewRun) -> sa.Select[int]:
-    return sa.select(ForecastRun.id).where(
+def held_run(run: NewRun, settings: Settings | None = None) -> int | None:
+    """Return the number of the run with the same as-of date, model and records, if it was written.
+
+    Parameters
+    ----------
+    run : NewRun
+        What names the run.
+    settings : Settings, optional
+        Settings that name the database.
+
+    Returns
+    -------
+    int or None
+    """
+    query = sa.select(ForecastRun.id).where(
         ForecastRun.as_of == run.as_of,
         ForecastRun.model_name == run.model_name,
         ForecastRun.model_version == run.model_version,
         ForecastRun.records_checksum == run.records_checksum,
     )
+    with session(settings, write=False) as reading:
+        return reading.scalar(query)
 
 
 def _records(frame: pd.DataFrame, run_id: int) -> list[dict[str, Any]]:
@@ -246,8 +261,7 @@ def append(
     ForecastLogError
         If the frames contradict each other or the run; nothing is written then.
     """
-    with session(settings, write=False) as reading:
-        held = reading.scalar(_find(run))
+    held = held_run(run, settings)
     if held is not None:
         return held
     _check(run, forecasts, details)
@@ -275,8 +289,7 @@ def append(
             return made.id
     except IntegrityError:
         # Another process wrote the same run between our look and our writing.
-        with session(settings, write=False) as reading:
-            held = reading.scalar(_find(run))
+        held = held_run(run, settings)
         if held is None:
             raise
         return held
@@ -311,6 +324,29 @@ def latest_run(
     )
     with session(settings, write=False) as reading:
         return reading.scalars(query.limit(1)).first()
+
+
+def run_before(reading: Session, run: ForecastRun) -> ForecastRun | None:
+    """Return the newest run of the same kind of data with an earlier as-of date.
+
+    Parameters
+    ----------
+    reading : Session
+        Session of the database.
+    run : ForecastRun
+        The run at hand.
+
+    Returns
+    -------
+    ForecastRun or None
+        Of several of one as-of date the one made last; None if `run` was the first.
+    """
+    return reading.scalar(
+        sa.select(ForecastRun)
+        .where(ForecastRun.as_of < run.as_of, ForecastRun.data == run.data)
+        .order_by(ForecastRun.as_of.desc(), ForecastRun.made_at.desc(), ForecastRun.id.desc())
+        .limit(1)
+    )
 
 
 def list_runs(settings: Settings | None = None) -> list[ForecastRun]:

@@ -98,11 +98,14 @@ class Recorder:
     ----------
     run_id : int
         Number of the run.
+    note : str
+        Put before the message.
     rows, inputs, message
         See `JobRun`.
     """
 
     run_id: int
+    note: str = ""
     rows: int | None = None
     inputs: dict[str, Any] = field(default_factory=dict)
     message: str = ""
@@ -151,6 +154,8 @@ def record(
     due_at: datetime | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     settings: Settings | None = None,
+    *,
+    note: str = "",
 ) -> Iterator[Recorder]:
     """Record a run of a job around the block that does it.
 
@@ -166,6 +171,8 @@ def record(
         The clock.
     settings : Settings, optional
         Settings that name the database.
+    note : str
+        Put before whatever the run has to say.
 
     Yields
     ------
@@ -202,7 +209,7 @@ def record(
             f"The job {job} is already running or done for {day}, so another schedule uses this "
             "database; stop one of the two."
         ) from error
-    recorder = Recorder(run.id)
+    recorder = Recorder(run.id, note)
     outcome = "killed"
     try:
         yield recorder
@@ -244,7 +251,7 @@ def _end(recorder: Recorder, outcome: str, at: datetime, settings: Settings | No
                 outcome=outcome,
                 inputs=recorder.inputs,
                 rows=recorder.rows,
-                message=recorder.message,
+                message=f"{recorder.note}{recorder.message}",
             )
         )
 

@@ -22,7 +22,7 @@ from shortcast.database import Base
 from shortcast.errors import ShortcastError
 from shortcast.features.asof import AsOf
 from shortcast.features.warehouse import open_warehouse
-from shortcast.monitoring.forecast_log import Forecast, ForecastDetail, ForecastRun
+from shortcast.monitoring.forecast_log import Forecast, ForecastDetail, ForecastRun, run_before
 from shortcast.serving import alert_rules
 from shortcast.serving.alert_rules import Notice, Sight, Step
 
@@ -115,12 +115,7 @@ def refresh_alerts(
     if moved_on:
         return {"opened": 0, "closed": 0, "standing": sum(map(len, standing.values()))}
 
-    previous = session.scalar(
-        sa.select(ForecastRun)
-        .where(ForecastRun.as_of < run.as_of, ForecastRun.data == run.data)
-        .order_by(ForecastRun.as_of.desc(), ForecastRun.made_at.desc(), ForecastRun.id.desc())
-        .limit(1)
-    )
+    previous = run_before(session, run)
     now = _sights(session, run)
     before = _sights(session, previous) if previous else {}
     _add_notices(warehouse, run.as_of, now, previous.as_of if previous else None, before)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from shortcast.serving.fields import HorizonMonths
-from shortcast.serving.words import day
+from shortcast.serving.words import day, months
 from shortcast.training.bundle import Bundle
 
 #: The simplest forecast that a model has to beat.
 YARDSTICK = "past_listings"
+#: The forecast from what a drug is alone: what happens to drugs and makers must add to it.
+TRAITS = "traits"
 
 Interval = Annotated[
     tuple[float, float] | None,
@@ -48,6 +50,16 @@ class Quality(BaseModel):
         Field(description="The same where the 50 are picked by a mere count of past listings"),
     ]
     yardstick_precision_at_50_interval: Interval
+    traits_precision_at_50: Annotated[
+        float | None,
+        Field(description="The same where a model sees only what the drug is: form, class, age"),
+    ] = None
+    traits_precision_at_50_interval: Interval = None
+    ap_above_traits: Annotated[
+        float | None,
+        Field(description="Average precision (0 to 1) above that of the same model of traits"),
+    ] = None
+    ap_above_traits_interval: Interval = None
     events: Annotated[int | None, Field(description="New shortages of drugs that were ranked")]
     caught: Annotated[
         int | None,
@@ -105,6 +117,22 @@ class Quality(BaseModel):
         return f"{side} than the estimates said"
 
     @property
+    def beside_traits(self) -> str:
+        """Whether it ranks better than what the drug is alone would, in words; '' if unknown."""
+        if self.ap_above_traits is None or self.ap_above_traits_interval is None:
+            return ""
+        low, high = self.ap_above_traits_interval
+        within = f"Within {months(self.horizon_months)}, the estimates rank drugs"
+        if low > 0:
+            return f"{within} better than a model that sees only what the drug is."
+        if high < 0:
+            return f"{within} worse than a model that sees only what the drug is."
+        return (
+            f"{within} about as well as a model that sees only what the drug is: what is added by "
+            "recalls, inspections, makers and prices cannot be told from chance here."
+        )
+
+    @property
     def span(self) -> str:
         """As-of dates that were forecast, in words."""
         return f"{day(self.as_of_first)} to {day(self.as_of_last)}"
@@ -127,6 +155,8 @@ def of_horizon(bundle: Bundle, horizon: int) -> Quality | None:
     models = entry.get("models", {})
     own: Mapping[str, Any] = models.get(bundle.name, {})
     yardstick: Mapping[str, Any] = models.get(YARDSTICK, {})
+    traits: Mapping[str, Any] = models.get(TRAITS, {})
+    above: Mapping[str, Any] = own.get("versus", {}).get(TRAITS, {}).get("ap", {})
     events: Mapping[str, Any] = own.get("events_at_50", {})
     return Quality(
         horizon_months=horizon,
@@ -139,6 +169,10 @@ def of_horizon(bundle: Bundle, horizon: int) -> Quality | None:
         precision_at_50_interval=_interval(own, "precision_at_50"),
         yardstick_precision_at_50=yardstick.get("precision_at_50"),
         yardstick_precision_at_50_interval=_interval(yardstick, "precision_at_50"),
+        traits_precision_at_50=traits.get("precision_at_50"),
+        traits_precision_at_50_interval=_interval(traits, "precision_at_50"),
+        ap_above_traits=above.get("difference"),
+        ap_above_traits_interval=_ends(above.get("interval")),
         events=events.get("events"),
         caught=events.get("caught"),
         caught_share=events.get("recall"),
@@ -177,5 +211,10 @@ def of_all_horizons(bundle: Bundle | None) -> list[Quality]:
 
 def _interval(figures: Mapping[str, Any], name: str) -> tuple[float, float] | None:
     """Return the interval of a figure; a bound that could not be worked out leaves none."""
-    low, high = figures.get(f"{name}_interval") or (None, None)
+    return _ends(figures.get(f"{name}_interval"))
+
+
+def _ends(interval: Sequence[float | None] | None) -> tuple[float, float] | None:
+    """Return both ends of an interval; None if one could not be worked out."""
+    low, high = interval or (None, None)
     return None if low is None or high is None else (low, high)

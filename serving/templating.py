@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from shortcast import __version__
@@ -15,6 +16,8 @@ from shortcast.serving import words
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
+#: Reads the model card; what looks like HTML in it is text.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 #: Characters of a value that a line must not break.
 _SHORT = 12
@@ -57,6 +60,15 @@ def _code(text: str) -> Markup:
     )
 
 
+def _markdown(text: str) -> Markup:
+    """Return Markdown as HTML, two levels of headings below its own; HTML in it is escaped."""
+    tokens = _MARKDOWN.parse(text)
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
 def _tie(text: str) -> str:
     """Return a sentence whose numbers stay with their per cent signs."""
     return text.replace(" %", f"{_NO_BREAK}%")
@@ -92,6 +104,7 @@ def _environment() -> jinja2.Environment:
         count=words.count,
         moving=_moving,
         code=_code,
+        markdown=_markdown,
         tie=_tie,
         fact=_fact,
         odds=_unbroken(words.odds),

@@ -62,10 +62,8 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     if not _is_champion_of(known.checksum, progress):
         end = _last_matured(known.records_end)
         start = months_later(end, -(BACKTEST_MONTHS - 1))
-        metrics = jobs.backtest(
-            f"{start:%Y-%m}", f"{end:%Y-%m}", config.home / "backtest", progress=progress
-        )
-        version = jobs.train(metrics=metrics, progress=progress)
+        jobs.backtest(f"{start:%Y-%m}", f"{end:%Y-%m}", config.home / "backtest", progress=progress)
+        version = jobs.train(progress=progress)
         from shortcast.training.promotion import promote
 
         promote(version, progress=progress)
@@ -129,7 +127,7 @@ def _import_simulated(progress: Callable[[str], None]) -> None:
     home, folder = settings().home, _half_made()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    progress("There are no records yet: making up a market. Everything it shows is SIMULATED")
+    progress("no records yet: making up a market; all of it is SIMULATED")
     tree = simulated.records(
         Parameters(drugs=DRUGS, years=YEARS, seed=SEED), folder / "records", progress=progress
     )

@@ -27,6 +27,7 @@ from shortcast.features import groups, warehouse
 from shortcast.features.archive import Archive, ImportReport, exclusive
 from shortcast.features.asof import first_of_months
 from shortcast.features.completeness import completeness
+from shortcast.features.kind import records_of
 from shortcast.features.panel import make_panel, write_panel
 from shortcast.features.sources import registry
 from shortcast.settings import settings
@@ -259,13 +260,11 @@ def backtest(
     ).metrics
 
 
-def train(*, metrics: Mapping[str, Any] | None = None, progress: Progress = quiet) -> str:
+def train(*, progress: Progress = quiet) -> str:
     """Train the served model on all matured labels and register it.
 
     Parameters
     ----------
-    metrics : mapping, optional
-        Of a backtest of these records; the latest tracked one by default.
     progress : callable
         Told what is being done.
 
@@ -286,7 +285,6 @@ def train(*, metrics: Mapping[str, Any] | None = None, progress: Progress = quie
         records.records_end,
         records_checksum=records.checksum,
         data=records.data,
-        metrics=metrics,
         progress=progress,
     )
     # Drift is held against what the model learnt from: later months are not part of that.
@@ -372,7 +370,8 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
         if as_of > latest:
             raise ShortcastError(
                 f"The shortage records end on {records.records_end}, and a score as of {as_of} "
-                f"would take silence for supply; score as of {latest}, or import newer records."
+                f"would take silence for supply; score as of {latest} (--as-of {latest}), "
+                "or import newer records."
             )
         if not forecast_log.is_forecast(as_of, bundle.records_end):
             raise ShortcastError(
@@ -380,6 +379,26 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
                 f"of {as_of} would be no forecast; score as of {latest_as_of(bundle.records_end)} "
                 "or later, and ask the past with 'shortcast backtest'."
             )
+        asked = forecast_log.NewRun(
+            as_of=as_of,
+            model_name=bundle.name,
+            model_version=bundle.version,
+            data=bundle.data,
+            records_checksum=records.checksum,
+            code_version=__version__,
+            model_records_end=bundle.records_end,
+        )
+        by = f"as of {as_of} by {bundle.name} version {bundle.version}"
+        if bundle.data != "real":
+            by += f" from {records_of(bundle.data)}"
+        inputs = {
+            "as_of": as_of.isoformat(),
+            "model": f"{bundle.name} {bundle.version}",
+            "records": records.checksum[:12],
+        }
+        if (held := forecast_log.held_run(asked)) is not None:
+            message = f"Nothing new to score: the drugs were scored {by} before, and that stands."
+            return JobResult(rows=0, inputs={"run": held, **inputs}, message=message)
         progress(f"Features as of {as_of}")
         panel = make_panel(connection, [as_of]).to_pandas()
         if panel.empty:
@@ -389,31 +408,11 @@ def score(day: date, *, as_of: date | None = None, progress: Progress = quiet) -
         names = connection.sql("SELECT drug_id, name, form_group FROM drugs").df()
     progress(f"Scoring {len(panel):,} drugs")
     forecasts = bundle.score(panel)
-    details = _details(bundle, panel, names)
-    run = forecast_log.append(
-        forecast_log.NewRun(
-            as_of=as_of,
-            model_name=bundle.name,
-            model_version=bundle.version,
-            data=bundle.data,
-            records_checksum=records.checksum,
-            code_version=__version__,
-            model_records_end=bundle.records_end,
-        ),
-        forecasts,
-        details,
-    )
-    drugs = forecasts["drug_id"].nunique()
+    run = forecast_log.append(asked, forecasts, _details(bundle, panel, names))
     return JobResult(
         rows=len(forecasts),
-        inputs={
-            "run": run,
-            "as_of": as_of.isoformat(),
-            "model": f"{bundle.name} {bundle.version}",
-            "records": records.checksum[:12],
-        },
-        message=f"{drugs:,} drugs at risk scored as of {as_of} by {bundle.name} "
-        f"version {bundle.version}.",
+        inputs={"run": run, **inputs},
+        message=f"{forecasts['drug_id'].nunique():,} drugs at risk scored {by}.",
     )
 
 

@@ -59,6 +59,10 @@ def as_days(values: pd.Series) -> pd.Series:
     return pd.to_datetime(values).astype("datetime64[s]")
 
 
+#: Notices come every week; where none is known for so long, they are lost, not absent.
+LONGEST_SILENCE = pd.Timedelta(days=365)
+
+
 def next_event(panel: pd.DataFrame, events: pd.DataFrame, column: str) -> pd.Series:
     """Find the first event of the same drug on or after each as-of date.
 
@@ -188,18 +192,30 @@ def discontinuation_labels(
     -------
     DataFrame
         With the panel's index; ``discontinuation_h`` for each horizon h, null where the
-        records end before ``as_of + horizon``.
+        records end before ``as_of + horizon``, and before the month from which notices are
+        known without a year's break: the list drops old ones, and those that it had dropped
+        before its first capture are lost.
     """
     require_columns(panel, ("drug_id", "as_of"), "panel")
     require_columns(discontinuations, ("drug_id", "event_date"), "table of discontinuations")
     event = next_event(panel, discontinuations, "event_date")
+    told = as_days(panel["as_of"]) >= _unbroken_from(discontinuations["event_date"])
     labels = pd.DataFrame(index=panel.index)
     for horizon in horizons:
         until = add_months(panel["as_of"], horizon)
         labels[f"discontinuation_{horizon}"] = _nullable(
-            (event < until).to_numpy(), (until <= pd.Timestamp(records_end)).to_numpy()
+            (event < until).to_numpy(), (told & (until <= pd.Timestamp(records_end))).to_numpy()
         )
     return labels
+
+
+def _unbroken_from(days: pd.Series) -> pd.Timestamp:
+    """Return the first day of the month from which on no year passes without an event."""
+    told = as_days(days).dropna().sort_values(ignore_index=True)
+    if told.empty:
+        return pd.Timestamp.max.floor("D")
+    breaks = told.index[told.diff() > LONGEST_SILENCE]
+    return told[breaks.max() if len(breaks) else 0].to_period("M").start_time
 
 
 def resolution_labels(
@@ -253,7 +269,8 @@ def resolution_labels(
         by="drug_id",
         direction="backward",
     ).sort_values("position")
-    in_shortage = ~panel["at_risk"].astype("boolean").fillna(False).to_numpy(dtype=bool)
+    # Where it is not known whether the drug is at risk, nothing is said of its shortage either.
+    in_shortage = ~panel["at_risk"].astype("boolean").fillna(True).to_numpy(dtype=bool)
     earliest = joined["end_date_earliest"].to_numpy()
     latest = joined["end_date_latest"].to_numpy()
     over = ~np.isnat(latest) & (latest < joined["as_of"].to_numpy())

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -186,8 +187,24 @@ def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
+@dataclass(frozen=True)
+class TrackedBacktest:
+    """A backtest in the store.
+
+    Attributes
+    ----------
+    run_id : str
+        Identifier of its run.
+    metrics : dict
+        Its ``metrics.json``.
+    """
+
+    run_id: str
+    metrics: dict[str, Any]
+
+
 @_quietly
-def latest_backtest(records_checksum: str) -> dict[str, Any]:
+def latest_backtest(records_checksum: str) -> TrackedBacktest | None:
     """Find the latest tracked backtest of the same records.
 
     Parameters
@@ -197,13 +214,13 @@ def latest_backtest(records_checksum: str) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        Its ``metrics.json``; empty if there is none.
+    TrackedBacktest or None
+        None if there is none.
     """
     store = client()
     experiment = store.get_experiment_by_name(BACKTESTS)
     if experiment is None:
-        return {}
+        return None
     runs = store.search_runs(
         [experiment.experiment_id],
         f"tags.records_checksum = '{records_checksum}' AND attributes.status = 'FINISHED'",
@@ -211,12 +228,15 @@ def latest_backtest(records_checksum: str) -> dict[str, Any]:
         max_results=1,
     )
     if not runs:
-        return {}
-    return artifacts.load_dict(f"runs:/{runs[0].info.run_id}/metrics.json")
+        return None
+    run_id = runs[0].info.run_id
+    return TrackedBacktest(run_id, artifacts.load_dict(f"runs:/{run_id}/metrics.json"))
 
 
 @_quietly
-def log_training(bundle: Bundle, parameters: Mapping[str, Any]) -> tuple[str, str]:
+def log_training(
+    bundle: Bundle, parameters: Mapping[str, Any], backtest: TrackedBacktest | None = None
+) -> tuple[str, str]:
     """Log a trained model and register it.
 
     Each Booster is logged in LightGBM's own format; what is registered is the whole
@@ -228,6 +248,9 @@ def log_training(bundle: Bundle, parameters: Mapping[str, Any]) -> tuple[str, st
         The model.
     parameters : mapping of str to object
         Parameters of its training.
+    backtest : TrackedBacktest, optional
+        What the bundle's figures come from; its run is named, and its reliability figure
+        logged again here: on rows that the model has learnt from, it would flatter.
 
     Returns
     -------
@@ -243,6 +266,13 @@ def log_training(bundle: Bundle, parameters: Mapping[str, Any]) -> tuple[str, st
         mlflow.log_params({key: str(value) for key, value in parameters.items()})
         if bundle.metrics:
             mlflow.log_metrics(flat_metrics(bundle.metrics))
+        if backtest is not None:
+            mlflow.set_tag("backtest_run", backtest.run_id)
+            with tempfile.TemporaryDirectory() as folder:
+                picture = artifacts.download_artifacts(
+                    run_id=backtest.run_id, artifact_path="reliability.png", dst_path=folder
+                )
+                mlflow.log_artifact(picture)
         for horizon in bundle.horizons:
             for name, booster in bundle.boosters(horizon).items():
                 lightgbm_flavour.log_model(

@@ -51,10 +51,11 @@ def train(
     records_checksum: str = "",
     data: str = "real",
     code_version: str = shortcast.__version__,
-    metrics: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Trained:
     """Train the champion model, log it to MLflow and register it.
+
+    The figures that go with it are those of the latest tracked backtest of the same records.
 
     Parameters
     ----------
@@ -74,8 +75,6 @@ def train(
         Feature groups; those of the registry by default.
     records_checksum, data, code_version : str
         What the model is made from and by.
-    metrics : mapping, optional
-        ``metrics.json`` of a backtest of these records; the latest tracked one by default.
     progress : callable
         Told what is being done.
 
@@ -94,8 +93,7 @@ def train(
 
     if isinstance(panel, Path):
         panel = pd.read_parquet(panel)
-    if metrics is None:
-        metrics = tracking.latest_backtest(records_checksum)
+    backtest = tracking.latest_backtest(records_checksum)
     groups = registry() if groups is None else groups
     bundle = fit_bundle(
         panel,
@@ -108,7 +106,7 @@ def train(
         records_checksum=records_checksum,
         data=data,
         code_version=code_version,
-        metrics=summary(metrics),
+        metrics=summary(backtest.metrics) if backtest else {},
         progress=progress,
     )
     progress("Logging to MLflow")
@@ -119,7 +117,7 @@ def train(
         "records_end": records_end,
         **standing_models(groups, bundle.categories, seed)[CHAMPION]().description(),
     }
-    return Trained(*tracking.log_training(bundle, parameters), bundle)
+    return Trained(*tracking.log_training(bundle, parameters, backtest), bundle)
 
 
 def fit_bundle(
@@ -203,27 +201,15 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     metrics : mapping
-        As in ``metrics.json``, or empty.
+        As in ``metrics.json``.
 
     Returns
     -------
     dict
-        ``from``, ``to`` and ``horizons``, each with its counts and, for every model, the
-        figures without the comparisons; empty if nothing was given.
+        ``from``, ``to`` and ``horizons``.
     """
-    if not metrics:
-        return {}
     return {
         "from": metrics["protocol"]["from"],
         "to": metrics["protocol"]["to"],
-        "horizons": {
-            horizon: {
-                **{key: value for key, value in found.items() if key != "models"},
-                "models": {
-                    name: {key: value for key, value in figures.items() if key != "versus"}
-                    for name, figures in found["models"].items()
-                },
-            }
-            for horizon, found in metrics["horizons"].items()
-        },
+        "horizons": metrics["horizons"],
     }

@@ -102,7 +102,8 @@ class Group:
     evidence : callable or None
         ``evidence(view) -> str``: SQL with ``drug_id``, ``as_of``, ``event_date``,
         ``known_from``, ``summary`` (one phrase), ``source`` (source name), ``source_file``
-        and ``source_row``: the public rows that the group's features rest on.
+        and ``source_row``: the public rows that the group's features rest on; where it has
+        ``is_telling``, those for which it is true are shown before newer ones.
     prepare : callable or None
         ``prepare(view)``: makes temporary tables that the query reads.
     source : str

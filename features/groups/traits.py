@@ -219,6 +219,9 @@ def evidence(view: AsOf) -> str:
     SELECT drug_id, as_of, event_date, known_from,
            concat_ws(', ', 'NDC ' || product_ndc, labeler_name, lower(dosage_form),
                      lower(route), marketing_category, 'schedule ' || dea_schedule) AS summary,
+           -- One unapproved product among many makes the drug count as unapproved.
+           coalesce(marketing_category LIKE 'UNAPPROVED%'
+                    AND marketing_category NOT LIKE '%SHORTAGE%', FALSE) AS is_telling,
            source, source_file, source_row
     FROM {listings}
     """

@@ -39,9 +39,9 @@ class Unit:
     Attributes
     ----------
     title : str
-        What the numbers of the column are: 'natural logarithm of US dollars per unit'.
+        What the numbers of the column are: 'natural logarithm of US dollars per piece, mL or g'.
     say : callable
-        ``say(value) -> str``: one of them for a reader, '$0.0715 per unit'.
+        ``say(value) -> str``: one of them for a reader, '$0.0715 per piece, mL or g'.
     """
 
     title: str
@@ -183,8 +183,8 @@ UNITS: dict[UnitName, Unit] = {
     "index": Unit("index from 0 to 1", lambda value: f"{value:.2f} on a scale from 0 to 1"),
     "schedule": Unit("schedule 1 to 5, 0 for none", _schedule),
     "log_usd_per_unit": Unit(
-        "natural logarithm of US dollars per unit",
-        lambda value: f"{dollars(math.exp(value))} per unit",
+        "natural logarithm of US dollars per piece, mL or g",
+        lambda value: f"{dollars(math.exp(value))} per piece, mL or g",
     ),
     "log_usd_per_billing_unit": Unit(
         "natural logarithm of US dollars per billing unit",

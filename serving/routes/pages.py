@@ -8,8 +8,9 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from shortcast.database import session
 from shortcast.features import groups
-from shortcast.monitoring.forecast_log import ForecastRun, is_forecast
+from shortcast.monitoring.forecast_log import ForecastRun, is_forecast, run_before
 from shortcast.monitoring.scoreboard import ScoredRun, read_scoreboard
 from shortcast.serving import lookup, quality
 from shortcast.serving.alert_rules import KINDS
@@ -132,6 +133,8 @@ def show_alerts(request: Request, service: ServiceOf, kind: str = "") -> HTMLRes
     """Show the alerts that stand, the newest first."""
     run = service.run()
     query = AlertFilter.model_validate({"kind": kind if kind in KINDS else None})
+    with session(service.settings, write=False) as reading:
+        is_first = run_before(reading, run) is None
     return page(
         request,
         "alerts.html",
@@ -140,6 +143,7 @@ def show_alerts(request: Request, service: ServiceOf, kind: str = "") -> HTMLRes
             "found": find_alerts(service, query, MAX_ROWS, 0),
             "kind": query.kind,
             "kinds": KINDS,
+            "first": is_first,
         },
     )
 

@@ -204,6 +204,22 @@ def test_evidence_names_the_public_rows_known_by_then_newest_first(
         assert max(days) < date(2020, 6, 11)
 
 
+def test_telling_rows_come_before_newer_ones(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes a drug count as unapproved must not hide behind ten newer approved listings."""
+    rows = """
+        SELECT 'velmoril--injection' AS drug_id, DATE '2020-12-01' AS as_of, day AS event_date,
+               day AS known_from, what AS summary, 'ndc_directory' AS source, 'f' AS source_file,
+               1 AS source_row, what = 'unapproved' AS is_telling
+        FROM (VALUES (DATE '2019-01-01', 'unapproved'), (DATE '2020-01-01', 'approved'),
+                     (DATE '2020-02-01', 'approved too')) AS v(day, what)"""
+    traits = replace(groups.registry()["traits"], evidence=lambda view: rows)
+    monkeypatch.setattr(groups, "registry", lambda: {"traits": traits})
+    found = panel.evidence(connection, VELMORIL, date(2020, 12, 1), limit=2)
+    assert [row["summary"] for row in found] == ["unapproved", "approved too"]
+
+
 def test_evidence_is_plain_data_and_as_long_as_asked(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:

@@ -181,7 +181,8 @@ def test_a_hand_typed_value_does_not_break_the_page(client: TestClient, query: s
 
 def test_a_search_names_matching_drugs_that_are_in_shortage_already(client: TestClient) -> None:
     text = read(client, "/?q=soranide").text
-    assert "No ranked drug matches" in text
+    assert "No drug that matches is ranked: those below are in shortage already" in text
+    assert "Try fewer letters" not in text
     assert "Already in shortage" in text
     assert "Soranide" in text
 
@@ -281,11 +282,13 @@ def test_the_model_page_gives_each_figure_with_window_and_interval(
                     "recall": 0.35,
                     "recall_interval": [0.25, 0.47],
                 },
+                "versus": {"traits": {"ap": {"difference": 0.004, "interval": [-0.01, 0.02]}}},
             },
             "past_listings": {
                 "precision_at_50": 0.09,
                 "precision_at_50_interval": [0.04, 0.15],
             },
+            "traits": {"precision_at_50": 0.116, "precision_at_50_interval": [0.07, 0.16]},
         },
     }
     market.export_champion(metrics={"horizons": {"6": figures}})
@@ -297,6 +300,8 @@ def test_the_model_page_gives_each_figure_with_window_and_interval(
         "9.1 (6.5 to 12.0)",
         "21 of 60: 35 % (25 % to 47 %)",
         "9.0 % (4.0 % to 15 %)",
+        "12 % (7.0 % to 16 %)",
+        "about as well as a model that sees only what the drug is",
         "95 % interval",
         "within 6 months, 0.73 (0.58 to 0.90) new shortages came for each",
         "added up to: fewer than the estimates said.",
@@ -306,7 +311,33 @@ def test_the_model_page_gives_each_figure_with_window_and_interval(
     assert "Calibration slope 1 is right 1.02 " in text
     assert "30 April 2022" in text
     assert "shortages before" in text
-    assert "# Model card" in text
+    card = next(d for tag, d in read(client, "/model").elements if d.get("class") == "card")
+    assert card
+    assert "Model card" in text
+    assert "# Model card" not in text
+
+
+def test_a_model_card_is_set_as_text_and_never_as_markup(market: Any, client: TestClient) -> None:
+    (market.settings.champion / "MODEL_CARD.md").write_text(
+        "# Card\n\n- one <script>alert(1)</script>\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n",
+        encoding="utf-8",
+    )
+    found = read(client, "/model")
+    assert not [tag for tag, _ in found.elements if tag == "script"]
+    assert {"table", "li", "h3"} <= {tag for tag, _ in found.elements}
+    assert "<script>alert(1)</script>" in found.text
+
+
+def test_the_first_forecast_says_that_it_had_nothing_to_compare_with(
+    bare_market: Any, client_of: Callable[[Any], TestClient]
+) -> None:
+    bare_market.write_warehouse()
+    bare_market.export_champion()
+    bare_market.refresh(bare_market.add_run(date(2022, 4, 1)))
+    client = client_of(bare_market)
+    assert "There is no earlier one to compare with" in read(client, "/alerts").text
+    bare_market.refresh(bare_market.add_run(date(2022, 5, 1)))
+    assert "no earlier one" not in read(client, "/alerts").text
 
 
 def test_a_model_without_a_backtest_claims_nothing(market: Any, client: TestClient) -> None:

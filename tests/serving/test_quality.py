@@ -24,3 +24,25 @@ def test_the_level_is_told_as_far_as_its_interval_carries(
         observed_over_expected=observed, observed_over_expected_interval=interval
     )
     assert quality.level == said
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ((0.002, 0.03), "rank drugs better than a model that sees only what the drug is."),
+        ((-0.03, -0.002), "rank drugs worse than a model that sees only what the drug is."),
+        ((-0.01, 0.02), "cannot be told from chance here."),
+    ],
+)
+def test_what_is_better_than_the_traits_alone_is_told_as_far_as_its_interval_carries(
+    interval: tuple[float, float], said: str
+) -> None:
+    quality = Quality.model_construct(
+        horizon_months=6, ap_above_traits=0.01, ap_above_traits_interval=interval
+    )
+    assert quality.beside_traits.startswith("Within 6 months, the estimates rank drugs ")
+    assert quality.beside_traits.endswith(said)
+
+
+def test_without_a_comparison_nothing_is_said_of_the_traits() -> None:
+    assert Quality.model_construct(ap_above_traits=None).beside_traits == ""

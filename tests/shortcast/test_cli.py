@@ -22,6 +22,7 @@ from typer.main import get_command
 from shortcast import __version__, cli, jobs
 from shortcast.features import warehouse
 from shortcast.monitoring import forecast_log
+from shortcast.serving.words import DISCLAIMER, SIMULATED
 
 LETTERS = "fda_warning_letters/2020-09-01/warning_letters.csv"
 
@@ -111,6 +112,12 @@ def test_every_command_that_a_sentence_sends_its_reader_to_is_there(repo_root: P
         (["rankings", "--limit", "0"], "--limit"),
         (["score", "--as-of", "tomorrow"], "write it as YYYY-MM-DD"),
         (["predict"], "predict"),
+        (["run", "lunch"], "There is no job 'lunch'; the jobs are import, build, score, alerts"),
+        (
+            ["panel", "--from", "2020", "--to", "2020-02", "--out", "panel.parquet"],
+            "'2020' is not a month; write it as YYYY-MM",
+        ),
+        (["backtest", "--from", "2020-03", "--to", "2020-02"], "lies before 2020-03"),
         (["import"], "DIR"),
     ],
 )
@@ -132,15 +139,10 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
             ["panel", "--from", "2020-01", "--to", "2020-02", "--out", "panel.parquet"],
             "run 'shortcast import DIR' and 'shortcast build'.",
         ),
-        (
-            ["panel", "--from", "2020", "--to", "2020-02", "--out", "panel.parquet"],
-            "'2020' is not a month; write it as YYYY-MM",
-        ),
         (["train"], "run 'shortcast import DIR' and 'shortcast build'."),
         (["score"], "No model has been promoted yet; run 'shortcast train' and 'shortcast pro"),
         (["rankings"], "There is no forecast yet; run 'shortcast score' first."),
         (["alerts"], "There is no forecast yet; run 'shortcast score' first."),
-        (["run", "lunch"], "There is no job 'lunch'; the jobs are import, build, score, alerts,"),
         (["schedule", "--days", "3", "--from", "2199-01-01"], "have not all come yet"),
         (["audit", "--records", "nowhere"], "nowhere is not a folder"),
     ],
@@ -216,9 +218,9 @@ def test_importing_twice_adds_nothing(shortcast: Shell, tmp_path: Path) -> None:
     again = shortcast("import", tree)
     assert again == Answer(0, f"0 files added (0.0 MB), {len(TREE)} held already.\n", "")
     assert shortcast("import", tree, "--json").json == {
+        "data": "real",
         "added": [],
         "held": len(TREE),
-        "data": "real",
         "set_aside": [],
         "passed_over": [],
     }
@@ -279,7 +281,7 @@ def test_a_build_names_what_it_refused_and_leaves_blank_what_is_not_known(
         "Warehouse built.\njoin\trows\tmatched\tshare\tfloor\nshortages abroad\t0\t0\t\t\n"
         "2 snapshots, 1,200 rows, 34 rows in quarantine.\n"
         "refused: fda_warning_letters of 2020-09-01: It is HTML.\n",
-        "",
+        "Coverage of joins\n",
     )
     told = shortcast("build", "--json").json
     assert told["snapshots"][0]["as_of"] == "2020-09-01"
@@ -304,17 +306,20 @@ def test_a_score_is_of_the_day_after_the_records_end_and_stands(
     """Scored before with the same model and records: nothing is added to the log."""
     before = forecast_log.list_runs()
     told = shortcast("score", "--json").json
-    assert told["rows"] == 9
+    assert told["rows"] == 0
     assert (told["inputs"]["as_of"], told["inputs"]["model"]) == ("2020-09-15", "lightgbm 1")
     assert [run.id for run in forecast_log.list_runs()] == [run.id for run in before]
 
-    assert told["message"] == "3 drugs at risk scored as of 2020-09-15 by lightgbm version 1."
+    assert told["message"] == (
+        "Nothing new to score: the drugs were scored as of 2020-09-15 by lightgbm version 1 "
+        "before, and that stands."
+    )
 
 
 def test_a_score_beyond_the_records_is_refused(shortcast: Shell, own_scored_home: Path) -> None:
     assert shortcast("score", "--as-of", "2020-09-16").sentence == (
         "The shortage records end on 2020-09-14, and a score as of 2020-09-16 would take silence "
-        "for supply; score as of 2020-09-15, or import newer records."
+        "for supply; score as of 2020-09-15 (--as-of 2020-09-15), or import newer records."
     )
 
 
@@ -332,11 +337,15 @@ def test_rankings_are_a_table_by_rank(shortcast: Shell, own_scored_home: Path) -
     answer = shortcast("rankings")
     header, *rows = [line.split("\t") for line in answer.out.splitlines()]
     assert header == ["rank", "drug", "risk"]
+    # Beside the table, and never a row of it: of what day, by what, and what it is not.
+    told = answer.err
+    assert "within 6 months, as of 2020-09-15, lightgbm version 1" in told
+    assert "not a cause; not medical advice; never a reason to stockpile" in told
     assert [rank for rank, *_ in rows] == [str(n) for n in range(1, len(rows) + 1)]
     names = {name for _, name, _ in rows}
     # Corvanate is in shortage, so there is no new shortage of it to expect.
     assert names == {"velmoril, injection", "ostrunide, oral solid", "talverine, ophthalmic"}
-    risks = [float(risk.rstrip("%")) for *_, risk in rows]
+    risks = [float(risk.rstrip(" %")) for *_, risk in rows]
     assert risks == sorted(risks, reverse=True)
     assert len(shortcast("rankings", "--limit", "1").out.splitlines()) == 2
 
@@ -353,6 +362,7 @@ def test_rankings_as_json_say_of_when_by_what_and_how_far_ahead(
             "as_of": "2020-09-15",
             "model": "lightgbm 1",
             "horizon_months": int(months),
+            "disclaimer": DISCLAIMER,
         }
     assert found["3"].keys() == found["12"].keys() == {VELMORIL, OSTRUNIDE, TALVERINE}
     assert all(found["3"][drug] <= found["12"][drug] for drug in found["3"])
@@ -375,20 +385,32 @@ def test_rankings_of_a_made_up_market_say_so(
         return run
 
     monkeypatch.setattr(forecast_log, "latest_run", simulated)
-    assert shortcast("rankings").out.startswith("SIMULATED: a made-up market, no real drug.\n")
+    assert shortcast("rankings").out.startswith(f"{SIMULATED}\n")
 
 
 def test_alerts_open_once_and_stand(shortcast: Shell, own_scored_home: Path) -> None:
-    first = shortcast("alerts").out.splitlines()
-    assert first[0].split("\t") == ["drug_id", "kind", "opened_on", "rank", "score", "message"]
+    answer = shortcast("alerts")
+    assert "by the forecast as of 2020-09-15, lightgbm version 1" in answer.err
+    assert "not a cause; not medical advice; never a reason to stockpile" in answer.err
+    first = answer.out.splitlines()
+    header, *rows = [line.split("\t") for line in first[:-1]]
+    assert header == ["drug_id", "kind", "opened_on", "rank", "risk", "message"]
+    assert all(risk.endswith(" %") for *_, risk, _ in rows)
     assert first[-1] == "3 alerts opened, 0 closed, 3 standing."
     again = shortcast("alerts").out.splitlines()
     assert again == [*first[:-1], "0 alerts opened, 0 closed, 3 standing."]
     told = shortcast("alerts", "--json").json
-    assert [(a["rank"], a["kind"], a["opened_on"]) for a in told] == [
+    standing = told.pop("alerts")
+    assert told == {
+        "data": "real",
+        "as_of": "2020-09-15",
+        "model": "lightgbm 1",
+        "disclaimer": DISCLAIMER,
+    }
+    assert [(a["rank"], a["kind"], a["opened_on"]) for a in standing] == [
         (rank, "top_50", "2020-09-15") for rank in (1, 2, 3)
     ]
-    assert CORVANATE not in {a["drug_id"] for a in told}
+    assert CORVANATE not in {a["drug_id"] for a in standing}
 
 
 # --- the schedule, the audit, the first run --------------------------------------------------

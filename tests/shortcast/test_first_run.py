@@ -41,8 +41,7 @@ class Trainer:
         self.asked.append(f"backtest {start} {end}")
         return {"of": f"{start} {end}"}
 
-    def train(self, *, metrics: dict[str, Any], **_: Any) -> str:
-        assert self.asked[-1] == f"backtest {metrics['of']}"
+    def train(self, **_: Any) -> str:
         self.asked.append("train")
         return str(len(self.asked))
 

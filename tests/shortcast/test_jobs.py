@@ -134,16 +134,13 @@ def test_training_keeps_what_drift_is_measured_against(
 ) -> None:
     from shortcast.training import train
 
-    metrics = {"horizons": {}}
-
     def fit(panel: Path, spells: Any, end: date, **named: Any) -> train.Trained:
         assert named["records_checksum"] == tiny_checksum
-        assert named["metrics"] is metrics
         return train.Trained("a-run", "7", make_bundle(tiny_checksum, "7"))
 
     monkeypatch.setattr(train, "train", fit)
     monkeypatch.setattr(jobs, "PANEL_START", "2020-02")
-    assert jobs.train(metrics=metrics) == "7"
+    assert jobs.train() == "7"
     path = settings().models / "reference-7.json"
     kept = json.loads(path.read_text(encoding="utf-8"))
     # The panel goes on until September; the model learnt until April.
@@ -157,7 +154,7 @@ def test_training_keeps_what_drift_is_measured_against(
 
     monkeypatch.setattr(Path, "write_text", half)
     with pytest.raises(OSError, match="No space left"):
-        jobs.train(metrics=metrics)
+        jobs.train()
     assert json.loads(path.read_text(encoding="utf-8")) == kept
     assert list(path.parent.iterdir()) == [path]
 

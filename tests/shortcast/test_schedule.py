@@ -97,7 +97,7 @@ def test_ten_days_run_each_job_once_a_day_in_order(config: Settings) -> None:
     ]
     assert {run.due_at for run in runs} == {moment(day) for day in days}
     assert (runs[0].rows, runs[0].inputs) == (7, {"day": "2022-09-01"})
-    assert runs[0].message == "import did its work"
+    assert runs[0].message == "Played at speed: import did its work"
 
 
 def left_running(config: Settings, host: str) -> None:
@@ -178,7 +178,9 @@ def test_a_failed_job_is_tried_again_after_a_rest_and_the_others_wait_for_it(
         ("alerts", "ok"),
         ("monitor", "ok"),
     ]
-    assert runs[1].message == "The archive is empty; run 'shortcast import DIR' first."
+    assert runs[1].message == (
+        "Played at speed: The archive is empty; run 'shortcast import DIR' first."
+    )
     assert runs[2].started_at == moment(START) + RETRY_AFTER
 
 
@@ -199,7 +201,7 @@ def test_a_job_that_keeps_failing_is_left_and_only_the_watch_still_runs(
         ("build", "failed"),
         ("monitor", "ok"),
     ]
-    assert first[1].message == "ValueError: no such column"
+    assert first[1].message == "Played at speed: ValueError: no such column"
     # The next day begins afresh.
     second = [run.job for run in record_of(config) if run.day > START]
     assert Counter(second) == {"import": 1, "build": 3, "monitor": 1}
@@ -361,8 +363,8 @@ def test_an_interrupt_lets_the_job_at_work_finish_and_begins_no_other(config: Se
     with pytest.raises(KeyboardInterrupt):
         loop.run()
     assert [(run.job, run.outcome, run.message) for run in record_of(config)] == [
-        ("import", "ok", "done"),
-        ("build", "ok", "finished all the same"),
+        ("import", "ok", "Played at speed: done"),
+        ("build", "ok", "Played at speed: finished all the same"),
     ]
 
 

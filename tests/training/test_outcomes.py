@@ -67,6 +67,35 @@ def test_discontinuation_is_an_outcome_of_its_own_even_in_shortage() -> None:
     assert labels["discontinuation_3"].tolist() == [True, pd.NA]
 
 
+def test_before_notices_are_known_their_absence_says_nothing() -> None:
+    """A stray old notice that the list still showed does not vouch for the years after it."""
+    panel = rows(
+        ("a", "2014-10-01", True),
+        ("a", "2017-12-01", True),
+        ("a", "2018-02-01", True),
+        ("b", "2018-06-01", True),
+    )
+    notices = pd.DataFrame(
+        {
+            "drug_id": ["a", "a", "a"],
+            "event_date": [date(2014, 10, 8), date(2018, 2, 2), date(2018, 9, 9)],
+        }
+    )
+    labels = discontinuation_labels(panel, notices, date(2020, 1, 1), [3])
+    assert labels["discontinuation_3"].tolist() == [pd.NA, pd.NA, True, False]
+    none = discontinuation_labels(panel, notices.iloc[:0], date(2020, 1, 1), [3])
+    assert none["discontinuation_3"].isna().all()
+
+
+def test_resolution_says_nothing_where_the_state_of_the_drug_is_not_known() -> None:
+    panel = rows(("b", "2020-07-01", False), ("b", "2020-07-01", True)).astype(
+        {"at_risk": "boolean"}
+    )
+    panel.loc[1, "at_risk"] = pd.NA
+    labels = resolution_labels(panel, SPELLS, date(2022, 1, 1), [3])
+    assert labels["resolution_3"].tolist() == [True, pd.NA]
+
+
 def test_resolution_is_null_while_the_end_is_uncertain() -> None:
     panel = rows(
         ("b", "2020-03-01", False),  # by 06-01: the end lies later for certain

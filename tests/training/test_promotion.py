@@ -95,7 +95,15 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     logged = {file.path for file in tracking.client().list_artifacts(run_id)}
     assert {"metrics.json", "manifest.json", "records.json", "reliability.png"} <= logged
 
+    unproven_run = tracking.client().get_run(unproven.run_id)
+    assert "backtest_run" not in unproven_run.data.tags
     proven = train(market.panel, market.spells, market.records_end, **arguments)
+    proven_run = tracking.client().get_run(proven.run_id)
+    assert proven_run.data.tags["backtest_run"] == run_id
+    assert proven_run.data.metrics["lightgbm/6/roc_auc"] == roc_auc
+    assert "reliability.png" in {
+        file.path for file in tracking.client().list_artifacts(proven.run_id)
+    }
     champion = promote(proven.version)
     assert champion.version == "2"
     served = Bundle.load(settings().champion)

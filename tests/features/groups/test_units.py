@@ -36,12 +36,12 @@ from shortcast.features.groups.units import UNITS, UnitName, in_words
         ("schedule", 0, "not controlled"),
         ("schedule", 2, "Schedule II"),
         ("schedule", 5, "Schedule V"),
-        ("log_usd_per_unit", math.log(0.0715), "$0.0715 per unit"),
-        ("log_usd_per_unit", math.log(0.00002), "$0.0000200 per unit"),
-        ("log_usd_per_unit", math.log(0.9996), "$1.00 per unit"),
-        ("log_usd_per_unit", math.log(12.3), "$12.30 per unit"),
+        ("log_usd_per_unit", math.log(0.0715), "$0.0715 per piece, mL or g"),
+        ("log_usd_per_unit", math.log(0.00002), "$0.0000200 per piece, mL or g"),
+        ("log_usd_per_unit", math.log(0.9996), "$1.00 per piece, mL or g"),
+        ("log_usd_per_unit", math.log(12.3), "$12.30 per piece, mL or g"),
         ("log_usd_per_billing_unit", math.log(2.0232), "$2.02 per billing unit"),
-        ("log_usd_per_unit", math.log(999.7), "$1,000 per unit"),
+        ("log_usd_per_unit", math.log(999.7), "$1,000 per piece, mL or g"),
         ("log_usd_per_year", math.log(161_234), "$161,000 a year"),
         ("log_usd_per_year", math.log(999_600), "$1.00 million a year"),
         ("log_usd_per_year", math.log(4.52e6), "$4.52 million a year"),
@@ -74,5 +74,5 @@ def test_a_fact_is_said_with_its_label_and_the_reason_for_a_gap() -> None:
     price = Feature(
         "log_price_usd", "DOUBLE", "price of it", missing="not surveyed", unit="log_usd_per_unit"
     )
-    assert price.phrase(math.log(2.5)) == "price of it: $2.50 per unit"
+    assert price.phrase(math.log(2.5)) == "price of it: $2.50 per piece, mL or g"
     assert price.phrase(None) == price.phrase(math.nan) == "price of it: not known (not surveyed)"
