@@ -44,8 +44,10 @@ def test_a_reason_gives_values_with_units_and_names_the_source_of_each() -> None
     assert reason["direction"] == "raises"
     assert reason["title"] == "Prices and spending"
     assert reason["phrases"] == [
-        "what Medicare Part D paid for its ingredients, newest year known: "
-        "$0.0715 per piece, mL or g",
+        (
+            "what Medicare Part D paid for its ingredients, newest year known: "
+            "$0.0715 per piece, mL or g"
+        ),
         "change in 12 months of what pharmacies pay for it (NADAC): down 30 %",
     ]
     assert reason["sources"] == [
