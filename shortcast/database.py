@@ -210,6 +210,32 @@ def session(settings: Settings | None = None, *, write: bool = True) -> Iterator
         opened.commit()
 
 
+def revisions(settings: Settings | None = None) -> tuple[str | None, str | None]:
+    """Return which tables the application database has, and which this version wants.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Settings that name the database; those in force when left out.
+
+    Returns
+    -------
+    held, head : str or None
+        Revision of the database, None before the first migration; and that of this version.
+
+    Raises
+    ------
+    DatabaseError
+        If the database cannot be opened.
+    """
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    with session(settings, write=False) as opened:
+        held = MigrationContext.configure(opened.connection()).get_current_revision()
+    return held, ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
 def migrate(settings: Settings | None = None) -> str:
     """Bring the application database to the tables of this version.
 
