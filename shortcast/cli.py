@@ -120,8 +120,9 @@ def _plain(value: Any) -> Any:
 
 
 def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table: drawn on a terminal, tab-separated elsewhere."""
+    """Print a table: drawn on a terminal; elsewhere tab-separated, the title to errors."""
     if not _out.is_terminal:
+        _err.print(title, markup=False, soft_wrap=True)
         for row in [columns, *rows]:
             typer.echo("\t".join("" if value is None else str(value) for value in row))
         return
@@ -143,6 +144,23 @@ def _day(text: str | None) -> date:
         raise typer.BadParameter(
             f"{text!r} is not a day; write it as YYYY-MM-DD, for example 2022-10-01."
         ) from error
+
+
+def _months(start: str, end: str) -> list[date]:
+    """Read two months, and return the first days of all from one to the other."""
+    from shortcast.features.asof import first_of_months
+
+    try:
+        return first_of_months(start, end)
+    except ShortcastError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _say_what_a_score_is() -> None:
+    """Say under a table of scores what they are and are not; it is no row of the table."""
+    from shortcast.serving.words import SHORT_DISCLAIMER
+
+    _err.print(SHORT_DISCLAIMER, markup=False, soft_wrap=True)
 
 
 @app.command(name="import")
@@ -232,11 +250,10 @@ def panel(
 
     Example: shortcast panel --from 2018-01 --to 2022-06 --out panel.parquet
     """
-    from shortcast.features.asof import first_of_months
     from shortcast.features.panel import write_panel
     from shortcast.features.warehouse import open_warehouse
 
-    months = first_of_months(start, end)
+    months = _months(start, end)
     with _progress() as tell, open_warehouse() as connection:
         rows = write_panel(connection, months, out, progress=tell)
     typer.echo(f"{out}: {rows:,} rows, {len(months)} months.")
@@ -259,6 +276,7 @@ def backtest(
     """
     from shortcast import jobs
 
+    _months(start, end)
     with _progress() as tell:
         metrics = jobs.backtest(start, end, out, random_split=random_split, progress=tell)
     if as_json:
@@ -370,6 +388,7 @@ def rankings(
     """
     from shortcast.database import migrate
     from shortcast.monitoring import forecast_log
+    from shortcast.serving.words import DISCLAIMER, SIMULATED, percent
 
     migrate()
     asked = _day(as_of) if as_of is not None else None
@@ -385,18 +404,20 @@ def rankings(
                 "as_of": run.as_of,
                 "model": f"{run.model_name} {run.model_version}",
                 "horizon_months": int(horizon),
+                "disclaimer": DISCLAIMER,
                 "rankings": rows.to_dict("records"),
             }
         )
         return
     if run.data == "simulated":
-        typer.echo("SIMULATED: a made-up market, no real drug.")
+        typer.echo(SIMULATED)
     _print_table(
         f"Estimated risk of a new shortage within {int(horizon)} months, as of {run.as_of}, "
         f"{run.model_name} version {run.model_version}",
         ("rank", "drug", "risk"),
-        [(r["rank"], r["name"], f"{r['score']:.2%}") for r in rows.to_dict("records")],
+        [(r["rank"], r["name"], percent(r["score"])) for r in rows.to_dict("records")],
     )
+    _say_what_a_score_is()
 
 
 @app.command()
@@ -409,9 +430,14 @@ def alerts(as_json: AsJson = False) -> None:
 
     from shortcast import jobs
     from shortcast.database import session
+    from shortcast.monitoring import forecast_log
     from shortcast.serving.alerts import Alert
+    from shortcast.serving.words import DISCLAIMER, SIMULATED, percent
 
     result = jobs.JOBS["alerts"](_day(None))
+    run = forecast_log.latest_run()
+    if run is None:
+        raise ShortcastError("There is no forecast yet; run 'shortcast score' first.")
     with session(write=False) as reading:
         standing = reading.scalars(
             sa.select(Alert).where(Alert.closed_on.is_(None)).order_by(Alert.rank, Alert.drug_id)
@@ -419,10 +445,26 @@ def alerts(as_json: AsJson = False) -> None:
         rows = [(a.drug_id, a.kind, a.opened_on, a.rank, a.score, a.message) for a in standing]
     columns = ("drug_id", "kind", "opened_on", "rank", "score", "message")
     if as_json:
-        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        _print_json(
+            {
+                "data": run.data,
+                "as_of": run.as_of,
+                "model": f"{run.model_name} {run.model_version}",
+                "disclaimer": DISCLAIMER,
+                "alerts": [dict(zip(columns, row, strict=True)) for row in rows],
+            }
+        )
         return
-    _print_table("Standing alerts", columns, rows)
+    if run.data == "simulated":
+        typer.echo(SIMULATED)
+    _print_table(
+        f"Standing alerts by the forecast as of {run.as_of}, {run.model_name} version "
+        f"{run.model_version}; rank and risk within {jobs.REASONS_HORIZON} months",
+        ("drug_id", "kind", "opened_on", "rank", "risk", "message"),
+        [(*row[:4], percent(row[4]), row[5]) for row in rows],
+    )
     typer.echo(result.message)
+    _say_what_a_score_is()
 
 
 @app.command()
@@ -458,6 +500,9 @@ def schedule(
     from shortcast.schedule import run_schedule, simulate_days
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # What these tell of every wake-up and migration would hide what the jobs say.
+    for library in ("alembic", "apscheduler"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     if days is None:
         run_schedule(JOBS)
         return
@@ -477,6 +522,8 @@ def run(
     from shortcast.jobs import JOBS
     from shortcast.schedule import run_job
 
+    if job not in JOBS:
+        raise typer.BadParameter(f"There is no job {job!r}; the jobs are {', '.join(JOBS)}.")
     typer.echo(run_job(job, _day(day), JOBS).message)
 
 
@@ -498,6 +545,9 @@ def runs(
     if as_json:
         rows = [{name: getattr(r, name) for name in (*columns, "inputs")} for r in found]
         _print_json(rows)
+        return
+    if not found:
+        typer.echo("No job has run yet: 'shortcast run JOB' runs one, 'shortcast schedule' all.")
         return
     _print_table("Runs", columns, [[_cell(getattr(r, name)) for name in columns] for r in found])
 
