@@ -87,7 +87,7 @@ def test_a_missing_system_library_is_told_with_the_command_that_mends_it(
     import_module = importlib.import_module
 
     def load(name: str, *rest: Any) -> Any:
-        if name == "lightgbm":
+        if name in ("lightgbm", "shortcast.training.bundle"):
             raise OSError(message)
         return import_module(name, *rest)
 
@@ -96,7 +96,7 @@ def test_a_missing_system_library_is_told_with_the_command_that_mends_it(
     assert not found.good
     assert message in found.found
     assert re.search(does, found.do)
-    assert "libraries above" in looked("champion").do
+    assert "'libraries' above" in looked("champion").do
 
 
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +223,21 @@ def test_a_champion_that_saw_a_little_less_is_well(own_scored_home: Path) -> Non
     bundle = Bundle.load(champion)
     replace(bundle, records_checksum="before", records_end=date(2020, 8, 1)).save(champion)
     assert looked("champion").good
+
+
+def test_a_command_that_needs_lightgbm_sends_its_reader_to_the_doctor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def score(*_: Any, **__: Any) -> None:
+        raise OSError("libgomp.so.1: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr("shortcast.jobs.score", score)
+    monkeypatch.setattr(sys, "argv", ["shortcast", "score"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert "LightGBM cannot be loaded (libgomp.so.1:" in (said := capsys.readouterr().err)
+    assert "'shortcast doctor' says what to do" in said
 
 
 @pytest.mark.parametrize("as_json", [False, True])
