@@ -62,12 +62,18 @@ def test_tables_of_real_results_have_no_mark(client: TestClient) -> None:
         assert "SIMULATED" not in answer.text
 
 
+def test_pages_of_real_results_have_no_mark(client: TestClient) -> None:
+    for path in ("/", "/docs", "/nowhere"):
+        assert "SIMULATED" not in client.get(path, headers={"accept": "text/html"}).text
+
+
 @pytest.mark.parametrize("path", ["/docs", "/drugs/no-such-drug", "/nowhere", "/model", "/sources"])
 def test_pages_that_show_no_forecast_are_marked_too(
     simulated: Any, client_of: Opener, path: str
 ) -> None:
     page = client_of(simulated).get(path, headers={"accept": "text/html"})
     assert '<p class="banner" role="note"><strong>SIMULATED' in page.text
+    assert "<title>SIMULATED · " in page.text
 
 
 def test_before_the_first_forecast_the_warehouse_says_which_kind_it_is(
