@@ -24,6 +24,7 @@ _ZIP_DAY = (1980, 1, 1, 0, 0, 0)
 NEVER_DAY = np.int64(1 << 40)
 
 Lines = list[str]
+_NEEDS_QUOTES = compute.MatchSubstringOptions('[",\r\n]')
 
 
 def place(root: Path, source: str, day: date, name: str) -> Path:
@@ -153,11 +154,11 @@ def _sheet_cells(column: Any, size: int) -> pa.Array:
     """Cells of one column as XML."""
     if isinstance(column, np.ndarray) and column.dtype.kind == "i":
         numbers = _text(pa.array(column + _SHEET_EPOCH))
-        return compute.binary_join_element_wise('<c s="1"><v>', numbers, "</v></c>", "")
+        return _join('<c s="1"><v>', numbers, "</v></c>", "")
     text = _text(pa.array([column] * size) if isinstance(column, str) else column)
     for sign, written_as in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = compute.replace_substring(text, sign, written_as)
-    return compute.binary_join_element_wise('<c t="inlineStr"><is><t>', text, "</t></is></c>", "")
+        text = _replace(text, sign, written_as)
+    return _join('<c t="inlineStr"><is><t>', text, "</t></is></c>", "")
 
 
 def joined(columns: Iterable[Any], separator: str) -> Lines:
@@ -176,7 +177,7 @@ def joined(columns: Iterable[Any], separator: str) -> Lines:
         One a row.
     """
     arrays = [_text(column) for column in columns]
-    return compute.binary_join_element_wise(*arrays, separator).to_pylist()
+    return _join(*arrays, separator).to_pylist()
 
 
 def csv_lines(frame: pd.DataFrame, *, blank: str = "") -> Lines:
@@ -197,15 +198,13 @@ def csv_lines(frame: pd.DataFrame, *, blank: str = "") -> Lines:
     columns = []
     for name in frame.columns:
         text = _text(frame[name])
-        quoted = compute.binary_join_element_wise(
-            "", compute.replace_substring(text, '"', '""'), "", '"'
-        )
-        needs = compute.match_substring_regex(text, '[",\r\n]')
-        text = compute.if_else(needs, quoted, text)
+        quoted = _join("", _replace(text, '"', '""'), "", '"')
+        needs = compute.call_function("match_substring_regex", [text], _NEEDS_QUOTES)
+        text = _choose(needs, quoted, text)
         if blank:
-            text = compute.if_else(compute.equal(text, ""), blank, text)
+            text = _choose(compute.call_function("equal", [text, ""]), blank, text)
         columns.append(text)
-    return compute.binary_join_element_wise(*columns, ",").to_pylist()
+    return _join(*columns, ",").to_pylist()
 
 
 def bare_csv(frame: pd.DataFrame) -> bytes:
@@ -269,6 +268,20 @@ def written(values: pd.Series, form: str) -> pd.Series:
         text = list(days.strftime({"iso": "%Y-%m-%d", "padded": "%m/%d/%Y"}.get(form, "%Y%m%d")))
     words = np.array([*text, ""], dtype=object)  # the last stands for -1, no day
     return pd.Series(words[codes], index=values.index, dtype="str")
+
+
+def _join(*parts: Any) -> Any:
+    """Join texts by row, the last part between them."""
+    return compute.call_function("binary_join_element_wise", list(parts))
+
+
+def _replace(text: Any, old: str, new: str) -> Any:
+    options = compute.ReplaceSubstringOptions(old, new)
+    return compute.call_function("replace_substring", [text], options)
+
+
+def _choose(condition: Any, yes: Any, no: Any) -> Any:
+    return compute.call_function("if_else", [condition, yes, no])
 
 
 def _text(column: Any) -> pa.Array:

@@ -245,8 +245,8 @@ def write_partb(world: World, root: Path, words: Words) -> None:
         rows = spending[spending["year"].between(year - _PARTB_YEARS + 1, year)]
         rows = rows.sort_values(["drug", "year"])
         drug = rows["drug"].to_numpy()
-        claims = np.maximum((rows["units"] / 40).round().astype(np.int64), 11)
-        users = np.maximum(claims // 3, 11)
+        claims = (rows["units"] / 40).round().astype(np.int64).clip(lower=11)
+        users = (claims // 3).clip(lower=11)
         frame = pd.DataFrame(
             {
                 "hcpcs_code": code.iloc[drug].to_numpy(),

@@ -23,6 +23,8 @@ from shortcast.features.simulated.writers._files import (
 )
 from shortcast.features.simulated.writers._words import Words
 
+#: Years of records from which a market is long.
+_LONG = 12
 #: Drugs@FDA changed its tables in 2017.
 _NEW_LAYOUT = 2017
 _NDC_HEADER = (
@@ -135,12 +137,15 @@ class Shelf:
 def list_days(world: World, months: tuple[int, ...]) -> list[date]:
     """Return the days of a list's snapshots: the eve of the records, and ends of these months.
 
+    A long market has half of them, the last among them: the lists are whole each time, and by far
+    the largest files.
+
     Parameters
     ----------
     world : World
         The market.
     months : tuple of int
-        Months of every year.
+        Months of every year, in order.
 
     Returns
     -------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home with the warehouse of the records."""
     config = Settings(home=tmp_path_factory.mktemp("home") / "home")
     Archive(config.archive).import_tree(tree, registry())
