@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml requirements/all.txt requirements/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-up: install ## first run: data, model, service; RECORDS=DIR takes records from a folder, PORT=8001 serves there
+up: install ## first run: data, model, service; simulated records, or RECORDS=DIR; PORT=8001 serves there
 	$(BIN)/shortcast up $(if $(RECORDS),--records "$(RECORDS)") $(if $(PORT),--port "$(PORT)")
 
 test: install ## the fast tests

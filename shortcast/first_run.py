@@ -23,11 +23,12 @@ from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 from shortcast.training.splits import months_later
 
-#: Months of the backtest that a first run shows; the last ones whose outcomes are known.
-BACKTEST_MONTHS = 21
+#: Months of the backtest that a first run shows; the last ones whose outcomes are known. Fewer
+#: suffice for a made-up market: it has as many new shortages a year, and is there to be seen soon.
+BACKTEST_MONTHS = {"real": 21, "simulated": 12}
 
 #: The market that a home without records gets: large enough to rank, and soon made.
-DRUGS, YEARS, SEED = 800, 10, 1
+DRUGS, YEARS, SEED = 800, 8, 1
 
 #: The promotion rule and the summary look at the risk within six months.
 HORIZON = 6
@@ -61,7 +62,7 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
         known = jobs.read_records(connection)
     if not _is_champion_of(known.checksum, progress):
         end = _last_matured(known.records_end)
-        start = months_later(end, -(BACKTEST_MONTHS - 1))
+        start = months_later(end, 1 - BACKTEST_MONTHS[known.data])
         jobs.backtest(f"{start:%Y-%m}", f"{end:%Y-%m}", config.home / "backtest", progress=progress)
         version = jobs.train(progress=progress)
         from shortcast.training.promotion import promote
