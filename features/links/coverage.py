@@ -168,7 +168,8 @@ def measure(connection: duckdb.DuckDBPyConnection) -> None:
     )
     for join in JOINS:
         connection.execute(
-            f"INSERT INTO coverage SELECT ?, ?, rows, matched, matched / nullif(rows, 0), ? "
+            "INSERT INTO coverage SELECT ?, ?, rows, coalesce(matched, 0), "
+            "matched / nullif(rows, 0), ? "
             f"FROM ({join.query})",
             [join.name, join.description, join.floor],
         )
