@@ -78,15 +78,19 @@ class Shelf:
         products = catalogue.products.reset_index(drop=True)
         application, drug = products["application"].to_numpy(), products["drug"].to_numpy()
         firm = products["firm"].to_numpy()
-        by_status = {
-            status: rows.drop_duplicates("application").set_index("application")["published_at"]
-            for status, rows in marketing.groupby("status")
-        }
-        everyone = applications["application"]
-        approved = as_days(everyone.map(by_status["prescription"]))
-        left = as_days(everyone.map(by_status.get("discontinued", pd.Series(dtype="M8[s]"))))
-        notices = world.reports.discontinuations.drop_duplicates("application")
-        told = as_days(everyone.map(notices.set_index("application")["published_at"]))
+        notices = world.reports.discontinuations
+        approved, left, told = (
+            as_days(
+                rows.drop_duplicates("application")
+                .set_index("application")["published_at"]
+                .reindex(applications["application"])
+            )
+            for rows in (
+                marketing[marketing["status"] == "prescription"],
+                marketing[marketing["status"] == "discontinued"],
+                notices,
+            )
+        )
         drugs = catalogue.drugs
         name = words.name.iloc[drug].reset_index(drop=True)
         brand = products["brand"]

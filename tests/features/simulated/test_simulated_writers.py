@@ -217,6 +217,16 @@ def test_one_seed_makes_the_same_bytes_again(tmp_path: Path) -> None:
     assert sum(other.get(name) == digest for name, digest in first.items()) == 0
 
 
+def test_a_market_in_which_hardly_anything_happens_is_written_too(tmp_path: Path) -> None:
+    tree = simulated.records(
+        Parameters(drugs=20, years=1, seed=2, futures=1_000), tmp_path / "records"
+    )
+    for name, source in registry().items():
+        for day in sorted((tree / name).glob("*")):
+            reading = source.read(sorted(day.iterdir()), date.fromisoformat(day.name))
+            assert sum(len(table) for table in reading.tables.values()), day
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "mine.txt").write_text("mine")
