@@ -570,9 +570,12 @@ def simulate(
     Example: shortcast simulate --drugs 800 --years 10 --seed 1 --out simulated
     """
     from shortcast.features.simulated import ABOUT, TRUTH, records
-    from shortcast.features.simulated.parameters import Parameters
+    from shortcast.features.simulated.parameters import BadParameters, Parameters
 
-    parameters = Parameters(drugs=drugs, years=years, seed=seed, last_year=to)
+    try:
+        parameters = Parameters(drugs=drugs, years=years, seed=seed, last_year=to)
+    except BadParameters as error:
+        raise typer.BadParameter(str(error)) from error
     with _progress() as tell:
         records(parameters, out, progress=tell)
     typer.echo(f"SIMULATED records are in {out}; {ABOUT} says what they are, {TRUTH} the truth.")

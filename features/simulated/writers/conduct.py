@@ -230,7 +230,7 @@ def write_establishments(world: World, root: Path, words: Words) -> None:
         }
     ).astype("str")
     for year in range(world.starts_on.year, world.ends_on.year):
-        day = date(year, 6, 30)
+        day = date(year, 12, 31)
         own = dice(world, "fda_establishments", day)
         there = frame[~some(own, size, 0.004)].assign(EXPIRATION_DATE=f"12/31/{year}")
         nameless = np.array(csv_lines(there.assign(FIRM_NAME="")), dtype=object)

@@ -264,7 +264,7 @@ def write_drugsatfda(world: World, root: Path, shelf: Shelf) -> None:
         [p["number"], empty, _constant(p, "ORIG\t1\tAP"), approval, empty, empty], "\t"
     )
     has_code = (code != "").to_numpy()
-    for day in list_days(world, (3,)):
+    for day in list_days(world, (12,)):
         today = day_number(day)
         rng = dice(world, "drugsatfda", day)
         shown = np.flatnonzero(shelf.approved <= today)

@@ -275,9 +275,8 @@ def _names(world: World, words: Words) -> tuple[pd.Series, pd.Series]:
     renamed = some(rng, size, _RENAMED)
     without_salt = some(rng, size, 0.15)
     old = words.name_and_form.where(~formless, words.name)
-    form = words.name_and_form.str.slice(0)
     bare = words.bare_name + " " + world.catalogue.drugs["form_words"]
-    new = form.where(~without_salt, bare)
+    new = words.name_and_form.where(~without_salt, bare)
     return old, old.where(~(formless & renamed), new)
 
 

@@ -246,6 +246,13 @@ def test_the_records_end_when_they_are_told_to(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
+def test_a_size_that_makes_no_market_is_wrong_usage(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["simulate", "--drugs", "3", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "drugs is 3" in result.output
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_a_market_of_the_usual_size_is_read_back(tmp_path: Path) -> None:
     parameters = Parameters(drugs=800, years=10, seed=1, futures=1_000)
