@@ -5,6 +5,7 @@ No test may touch the network, the home of the person who runs it, or a tracking
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import socket
@@ -37,6 +38,22 @@ def _records_missing() -> str | None:
     return f"no public records at {path} (set SHORTCAST_RECORDS to a folder SOURCE/AS_OF/FILE)"
 
 
+def _library_missing() -> str | None:
+    """Why LightGBM cannot be loaded, with the command that mends it, or None when it can."""
+    try:
+        importlib.import_module("lightgbm")
+    except OSError as error:
+        mend = "sudo apt-get install -y --no-install-recommends libgomp1 (on macOS: libomp)"
+        return f"LightGBM cannot be loaded ({error}); {mend}"
+    return None
+
+
+#: Folders whose tests train or score; without the library they could not even be collected.
+_NEED_LIGHTGBM = ["serving", "shortcast", "training"]
+
+collect_ignore = _NEED_LIGHTGBM if _library_missing() else []
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = _records_missing()
     if reason is None:
@@ -60,6 +77,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
         terminalreporter.write_line(
             f"{len(skipped)} tests were skipped: {_records_missing()}", red=True, bold=True
         )
+    if collect_ignore:
+        terminalreporter.write_sep(
+            "!", "NOTHING THAT TRAINS OR SCORES WAS TESTED", red=True, bold=True
+        )
+        where = ", ".join(f"tests/{name}" for name in collect_ignore)
+        terminalreporter.write_line(f"{where}: {_library_missing()}", red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def lightgbm_loads() -> None:
+    """Skip a test where LightGBM cannot be loaded for want of a system library."""
+    if reason := _library_missing():
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -206,7 +206,11 @@ def postgresql() -> Iterator[str]:
     """An empty schema of a PostgreSQL database that TEST_POSTGRESQL_URL names."""
     url = os.environ.get("TEST_POSTGRESQL_URL")
     if not url:
-        pytest.skip("no PostgreSQL: TEST_POSTGRESQL_URL names none")
+        pytest.skip(
+            "no PostgreSQL: TEST_POSTGRESQL_URL names none; for one: sudo apt-get install -y "
+            "postgresql, sudo -u postgres createuser --superuser $USER, createdb test, "
+            "TEST_POSTGRESQL_URL=postgresql+psycopg:///test make test"
+        )
     schema = f"shortcast_test_{os.getpid()}"
     with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
         connection.execute(sa.schema.CreateSchema(schema))
