@@ -362,7 +362,7 @@ class Archive:
                 f"one kind out: simulated are the files whose names begin with '{PREFIX}'."
             )
         held = self.data()
-        found: Data = next(iter(example), "real")
+        found = data_of(files[0].name) if files else "real"
         if example and held is not None and found != held:
             other = "Name another home for them: SHORTCAST_HOME=DIR before the command"
             if held == "simulated":
