@@ -275,6 +275,7 @@ def backtest(
     Example: shortcast backtest --from 2020-07 --to 2022-03 --out backtest
     """
     from shortcast import jobs
+    from shortcast.features.kind import warning
 
     _months(start, end)
     with _progress() as tell:
@@ -282,6 +283,8 @@ def backtest(
     if as_json:
         _print_json(metrics)
         return
+    if said := warning(metrics["data"]):
+        typer.echo(said)
     _print_metrics(metrics)
     typer.echo(f"Files are in {out}.")
 

@@ -478,6 +478,18 @@ def test_the_audit_fails_if_anything_differs(
     assert asked[1] == ["2020-03", "2020-04"]
 
 
+@pytest.mark.parametrize(("data", "says"), [("real", False), ("simulated", True)])
+def test_figures_of_a_made_up_market_say_so(
+    shortcast: Shell, monkeypatch: pytest.MonkeyPatch, data: str, says: bool
+) -> None:
+    figures = {"prevalence": {"roc_auc": 0.5}}
+    metrics = {"data": data, "horizons": {"6": {"models": figures}}}
+    monkeypatch.setattr(jobs, "backtest", lambda *_, **__: metrics)
+    answer = shortcast("backtest", "--from", "2020-01", "--to", "2020-02")
+    assert answer.out.startswith(SIMULATED) == says
+    assert "prevalence\t0.500" in answer.out
+
+
 def test_up_says_which_address_to_open_and_serves_there(
     shortcast: Shell, monkeypatch: pytest.MonkeyPatch, own_scored_home: Path, tmp_path: Path
 ) -> None:
