@@ -96,6 +96,7 @@ def test_a_second_build_does_nothing(config: Settings) -> None:
     assert len(report.coverage) > 5
 
 
+@pytest.mark.slow
 def test_the_same_records_make_the_same_warehouse(config: Settings, tmp_path: Path) -> None:
     """Whenever it is built, and in whatever order the records came."""
     held = content(config)

@@ -166,7 +166,7 @@ def test_an_unknown_horizon_names_those_there_are(bundle: Bundle, month: pd.Data
         "never a reason to stockpile",
         "should not be used to issue alerts to the public or to track the life cycle of a recall",
         "status is not updated after publication",
-        "Simulated data",
+        "SIMULATED: these drugs, makers and figures are made up.",
     ],
 )
 def test_the_card_says_what_must_be_said(bundle: Bundle, sentence: str) -> None:

@@ -70,6 +70,7 @@ def test_an_export_never_takes_away_what_the_champion_may_point_to(
     assert export(named, tmp_path / "models") == again
 
 
+@pytest.mark.slow
 def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> None:
     from shortcast.training import tracking
 

@@ -202,6 +202,7 @@ def test_rows_of_an_export_have_as_many_cells_as_its_header(tree: Path) -> None:
     assert 0.99 < good / total <= 1
 
 
+@pytest.mark.slow
 def test_one_seed_makes_the_same_bytes_again(tmp_path: Path) -> None:
     def sums(parameters: Parameters, name: str) -> dict[str, str]:
         tree = simulated.records(parameters, tmp_path / name)
@@ -217,6 +218,7 @@ def test_one_seed_makes_the_same_bytes_again(tmp_path: Path) -> None:
     assert sum(other.get(name) == digest for name, digest in first.items()) == 0
 
 
+@pytest.mark.slow
 def test_a_market_in_which_hardly_anything_happens_is_written_too(tmp_path: Path) -> None:
     tree = simulated.records(
         Parameters(drugs=20, years=1, seed=2, futures=1_000), tmp_path / "records"
