@@ -28,7 +28,7 @@ from shortcast.training.splits import months_later
 BACKTEST_MONTHS = {"real": 21, "simulated": 12}
 
 #: The market that a home without records gets: large enough to rank, and soon made.
-DRUGS, YEARS, SEED = 800, 8, 1
+DRUGS, YEARS, SEED = 600, 8, 1
 
 #: The promotion rule and the summary look at the risk within six months.
 HORIZON = 6
