@@ -171,7 +171,7 @@ def test_a_home_without_records_gets_those_of_a_made_up_market_and_no_others(
     home = settings().home
     assert any("SIMULATED" in line for line in told)
     assert f"import: {len(TREE)} files added, 0 held already, SIMULATED" in told
-    assert trainer.asked == FIRST
+    assert trainer.asked == ["backtest 2019-04 2020-03", "train", "promote"]
     with jobs.warehouse.open_warehouse() as connection:
         assert jobs.read_records(connection).data == "simulated"
     assert (home / simulated.TRUTH).read_bytes() == b"the truth"
