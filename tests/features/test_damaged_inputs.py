@@ -315,6 +315,7 @@ def test_a_snapshot_fetched_again_stands_in_for_the_damaged_one(
     assert not warehouse.build(config).rebuilt
 
 
+@pytest.mark.slow
 def test_a_build_that_crashes_leaves_the_last_good_warehouse_in_force(
     config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +347,7 @@ warehouse.build(force=True)
 """
 
 
+@pytest.mark.slow
 def test_a_build_that_is_killed_leaves_the_last_good_warehouse_in_force(config: Settings) -> None:
     in_force = stamp(config.warehouse)
     killed = subprocess.run([sys.executable, "-c", KILLED], check=False, capture_output=True)

@@ -86,6 +86,7 @@ def test_import_takes_the_tree_as_it_is(tree: Path, tmp_path: Path) -> None:
     assert len(report.added) == sum(1 for path in tree.glob("*/*/*"))
 
 
+@pytest.mark.slow
 def test_readers_take_every_file_and_little_ends_in_quarantine(built: Settings) -> None:
     snapshots = query(built, "SELECT * FROM snapshots")
     assert set(snapshots["state"]) == {"accepted"}
@@ -94,6 +95,7 @@ def test_readers_take_every_file_and_little_ends_in_quarantine(built: Settings) 
     assert bad["source"].nunique() >= 3
 
 
+@pytest.mark.slow
 def test_no_snapshot_holds_what_came_out_after_its_day(built: Settings) -> None:
     tables = query(
         built,
@@ -109,6 +111,7 @@ def test_no_snapshot_holds_what_came_out_after_its_day(built: Settings) -> None:
         assert late["late"].item() == 0, table
 
 
+@pytest.mark.slow
 def test_drugs_of_the_truth_are_those_of_the_warehouse(built: Settings, tree: Path) -> None:
     truth = set(pq.read_table(tree / simulated.TRUTH, columns=["drug_id"])["drug_id"].to_pylist())
     assert len(truth) == SIZE.drugs
@@ -135,6 +138,7 @@ def found_onsets(config: Settings, start: date) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_listed_shortages_are_onsets_in_their_months(built: Settings, world: World) -> None:
     expected, found = onsets(world), found_onsets(built, world.starts_on)
     assert len(expected) >= 2
@@ -142,6 +146,7 @@ def test_listed_shortages_are_onsets_in_their_months(built: Settings, world: Wor
     assert len(found.merge(expected)) >= 0.98 * len(found)
 
 
+@pytest.mark.slow
 def test_joins_reach_what_they_reach_on_real_records(built: Settings) -> None:
     share = query(built, "SELECT * FROM coverage").set_index("join_name")["share"]
     assert share["shortage rows to drugs"] >= 0.98
