@@ -182,7 +182,7 @@ def test_a_home_without_records_gets_those_of_a_made_up_market_and_no_others(
 
     prepare(None)
     assert len(made_up) == 1
-    assert trainer.asked == FIRST
+    assert trainer.asked == ["backtest 2019-04 2020-03", "train", "promote"]
 
     with pytest.raises(
         ShortcastError, match=r"holds real records .* simulated ones.*SHORTCAST_HOME=DIR.*remove"

@@ -147,8 +147,8 @@ def _fresh_settings(shortcast_home: object, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(scope="session")
 def market() -> Market:
-    """400 drugs from 2015-01 to 2020-12; read it, never change it."""
-    return make_market(400, 72, seed=7)
+    """300 drugs from 2015-01 to 2020-12; read it, never change it."""
+    return make_market(300, 72, seed=7)
 
 
 @pytest.fixture(scope="session")
