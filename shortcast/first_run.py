@@ -97,6 +97,7 @@ def what_to_try(address: str) -> list[str]:
         f"Open {address} - the ranking as of {run.as_of}. Stop with Ctrl-C. To try:",
         f"  {address}/drugs/{first} - the first of the ranking: its reasons and their rows",
         f"  {address}/model - how good earlier rankings were, beside simpler ones",
+        f"  {address}/sources - how fresh the records are, and what the watch found wrong",
         f"  {address}/docs - the API; {address}/v1/rankings.csv - the whole ranking as a table",
     ]
     if said := warning(run.data):
