@@ -114,15 +114,18 @@ class NotModified(Exception):  # noqa: N818 - an outcome, not an error
         self.headers = dict(headers)
 
 
-def caching(request: Request, *parts: object) -> dict[str, str]:
+def caching(request: Request, run: ForecastRun, *parts: object) -> dict[str, str]:
     """Return the headers that let a cache keep an answer until its run is replaced.
 
     Parameters
     ----------
     request : Request
         The request; its path and query are part of the answer's identity.
+    run : ForecastRun
+        The run that the answer is of. Its number alone would not do: another home that is
+        served at the same address counts from 1 too.
     *parts : object
-        What the answer rests on: the run's number, the warehouse's stamp.
+        What else the answer rests on: the warehouse's stamp.
 
     Returns
     -------
@@ -134,8 +137,9 @@ def caching(request: Request, *parts: object) -> dict[str, str]:
     NotModified
         If the caller named this very answer in ``If-None-Match``.
     """
+    of_run = (run.id, run.data, run.records_checksum, run.made_at.isoformat())
     key = "\n".join(
-        str(part) for part in (__version__, request.url.path, request.url.query, *parts)
+        str(part) for part in (__version__, request.url.path, request.url.query, *of_run, *parts)
     )
     tag = f'W/"{hashlib.sha256(key.encode()).hexdigest()[:20]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
@@ -170,18 +174,19 @@ def as_csv(
         Columns in order; those of the envelope follow them.
     envelope : Envelope or None
         What every row carries: a table is cut up and passed on without its page. None for
-        what rests on no forecast and no records.
+        what rests on no forecast; the kind of data and the note are there all the same.
     headers : mapping, optional
         Further headers.
     """
-    said: dict[str, Any] = {}
+    data = envelope.data if envelope is not None else request.app.state.service.data()
+    said: dict[str, Any] = {"data": data, "note": _note(data)}
     if envelope is not None:
         said = {
             "as_of": envelope.as_of or "",
-            "data": envelope.data,
+            "data": data,
             "model_name": envelope.model.name if envelope.model else "",
             "model_version": envelope.model.version if envelope.model else "",
-            "note": _note(envelope.data),
+            "note": said["note"],
         }
     names = [*columns, *(name for name in said if name not in columns)]
     text = io.StringIO(newline="")
@@ -190,7 +195,6 @@ def as_csv(
     for row in rows:
         merged = {**said, **row}
         writer.writerow([_cell(merged[name]) for name in names])
-    data = envelope.data if envelope is not None else request.app.state.service.data()
     name = marked(f"shortcast-{request.url.path.rsplit('/', 1)[-1]}", data)
     return CSVResponse(
         text.getvalue(),

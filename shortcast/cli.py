@@ -434,6 +434,7 @@ def alerts(as_json: AsJson = False) -> None:
     from shortcast import jobs
     from shortcast.database import session
     from shortcast.monitoring import forecast_log
+    from shortcast.monitoring.forecast_log import ForecastRun
     from shortcast.serving.alerts import Alert
     from shortcast.serving.words import DISCLAIMER, SIMULATED, percent
 
@@ -443,7 +444,10 @@ def alerts(as_json: AsJson = False) -> None:
         raise ShortcastError("There is no forecast yet; run 'shortcast score' first.")
     with session(write=False) as reading:
         standing = reading.scalars(
-            sa.select(Alert).where(Alert.closed_on.is_(None)).order_by(Alert.rank, Alert.drug_id)
+            sa.select(Alert)
+            .join(ForecastRun, ForecastRun.id == Alert.run_id)
+            .where(ForecastRun.data == run.data, Alert.closed_on.is_(None))
+            .order_by(Alert.rank, Alert.drug_id)
         ).all()
         rows = [(a.drug_id, a.kind, a.opened_on, a.rank, a.score, a.message) for a in standing]
     columns = ("drug_id", "kind", "opened_on", "rank", "score", "message")
@@ -575,6 +579,8 @@ def simulate(
     from shortcast.features.simulated import ABOUT, TRUTH, records
     from shortcast.features.simulated.parameters import BadParameters, Parameters
 
+    if to >= _day(None).year:
+        raise typer.BadParameter(f"The year {to} is not over yet; records end with a whole year.")
     try:
         parameters = Parameters(drugs=drugs, years=years, seed=seed, last_year=to)
     except BadParameters as error:

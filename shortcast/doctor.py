@@ -18,9 +18,12 @@ from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 
+import duckdb
+
 from shortcast.errors import ShortcastError
 from shortcast.settings import Settings
 from shortcast.settings import settings as current_settings
+from shortcast.training.splits import RETRAIN_MONTHS
 
 #: What shortcast is written for.
 PYTHON = (3, 11)
@@ -29,7 +32,7 @@ PYTHON = (3, 11)
 ROOM = 2 * 10**9
 
 #: The backtest, which says how good the model is, trains it anew as often.
-RETRAIN = timedelta(days=92)
+RETRAIN = timedelta(days=31 * RETRAIN_MONTHS)
 
 #: A source's clock may be ahead of ours by so much.
 GRACE = timedelta(days=1)
@@ -88,19 +91,22 @@ def _python(_: Settings, __: datetime) -> Iterator[Finding]:
 
 def _libraries(_: Settings, __: datetime) -> Iterator[Finding]:
     """Look whether what is declared is installed, and what loads a system library can be loaded."""
-    missing = [
-        name
-        for name, extra in _requirements()
-        if extra in ("", "training") and not _is_installed(name)
-    ]
+    wanted = [name for name, extra in _requirements() if not extra]
+    training = [name for name, extra in _requirements() if extra == "training"]
+    if any(map(_is_installed, training)):
+        # Without any of them, this is a machine that serves and does not train.
+        wanted += training
+    missing = [name for name in wanted if not _is_installed(name)]
     if missing:
         yield Finding("libraries", False, f"Not installed: {', '.join(missing)}.", "make install")
     try:
         importlib.import_module("lightgbm")
     except OSError as error:
         yield Finding("libraries", False, f"LightGBM cannot be loaded ({error}).", _mend(error))
-    except ImportError:
-        pass  # said above
+    except ImportError as error:
+        if not missing:
+            found = f"LightGBM cannot be loaded ({error})."
+            yield Finding("libraries", False, found, "make clean install")
     else:
         if not missing:
             yield Finding("libraries", True, "All that shortcast declares are installed.")
@@ -223,8 +229,8 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
         with open_warehouse(config) as connection:
             day = judged_on(connection, now.date())
             states = freshness(connection, day)
-    except ShortcastError as error:
-        yield Finding("sources", False, "The warehouse cannot be read.", str(error))
+    except (ShortcastError, duckdb.Error, ValueError) as error:
+        yield Finding("sources", False, "The warehouse cannot be read.", _rebuild(error))
         return
     wrong = findings(states)
     for fault in wrong:
@@ -248,21 +254,21 @@ def _champion(config: Settings, _: datetime) -> Iterator[Finding]:
             "No model has been promoted yet."
             if not config.champion.exists()
             else "There is a model and no warehouse.",
-            "make up; or one by one: shortcast backtest, shortcast train, shortcast promote.",
+            "make up (it tests, trains, promotes and scores).",
         )
         return
     from shortcast.features import groups
     from shortcast.features.warehouse import open_warehouse
 
-    again = "shortcast backtest, shortcast train, shortcast promote, shortcast score (or make up)."
+    again = "make up (it tests, trains, promotes and scores anew)."
     try:
-        bundle_of = importlib.import_module("shortcast.training.bundle").Bundle.load
+        from shortcast.training.bundle import Bundle
     except (ImportError, OSError):
         found = "The model cannot be loaded without the libraries."
         yield Finding("champion", False, found, "See 'libraries' above.")
         return
     try:
-        bundle = bundle_of(config.champion)
+        bundle = Bundle.load(config.champion)
         with open_warehouse(config) as connection:
             ((data, checksum),) = connection.execute(
                 "SELECT data, records_checksum FROM build"
@@ -270,8 +276,8 @@ def _champion(config: Settings, _: datetime) -> Iterator[Finding]:
             ((records_end,),) = connection.execute(
                 "SELECT records_end FROM records_reach"
             ).fetchall()
-    except ShortcastError as error:
-        yield Finding("champion", False, "The model in force cannot be looked at.", str(error))
+    except (ShortcastError, duckdb.Error, ValueError) as error:
+        yield Finding("champion", False, "The model in force cannot be looked at.", _rebuild(error))
         return
     name = f"{bundle.name} version {bundle.version}"
     if bundle.data != data:
@@ -288,6 +294,11 @@ def _champion(config: Settings, _: datetime) -> Iterator[Finding]:
         )
         return
     yield Finding("champion", False, found, again)
+
+
+def _rebuild(error: Exception) -> str:
+    """Return what to do about a file that cannot be read; our own errors say it themselves."""
+    return str(error) if isinstance(error, ShortcastError) else "shortcast build --force"
 
 
 def _clock(config: Settings, now: datetime) -> Iterator[Finding]:

@@ -116,7 +116,7 @@ def _lacks_records() -> bool:
 
 def _half_made() -> Path:
     """Return where simulated records lie until they are in the archive."""
-    return settings().home / "simulated"
+    return settings().home / ".simulated-in-progress"
 
 
 def _import_simulated(progress: Callable[[str], None]) -> None:

@@ -33,7 +33,7 @@ from shortcast.training.models import CHAMPION, Factory, standing_models
 from shortcast.training.other_outcomes import other_outcomes
 from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
 from shortcast.training.page import evaluation_page
-from shortcast.training.splits import walk_forward
+from shortcast.training.splits import RETRAIN_MONTHS, walk_forward
 from shortcast.training.stages import Stages
 
 #: Columns of ``forecasts.parquet``, in order.
@@ -93,7 +93,7 @@ def run_backtest(
     out: Path,
     *,
     horizons: Sequence[int] = HORIZONS,
-    retrain_every: int = 3,
+    retrain_every: int = RETRAIN_MONTHS,
     calibration_months: int = 12,
     resamples: int = 200,
     seed: int = 0,

@@ -192,9 +192,9 @@ def discontinuation_labels(
     -------
     DataFrame
         With the panel's index; ``discontinuation_h`` for each horizon h, null where the
-        records end before ``as_of + horizon``, and before the month from which notices are
-        known without a year's break: the list drops old ones, and those that it had dropped
-        before its first capture are lost.
+        records end before ``as_of + horizon``, and before the month of the first notice
+        that another one follows within a year: the list drops old ones, and those that it
+        had dropped before its first capture are lost.
     """
     require_columns(panel, ("drug_id", "as_of"), "panel")
     require_columns(discontinuations, ("drug_id", "event_date"), "table of discontinuations")
@@ -210,12 +210,13 @@ def discontinuation_labels(
 
 
 def _unbroken_from(days: pd.Series) -> pd.Timestamp:
-    """Return the first day of the month from which on no year passes without an event."""
+    """Return the first day of the month of the first event that another one follows in a year."""
     told = as_days(days).dropna().sort_values(ignore_index=True)
     if told.empty:
         return pd.Timestamp.max.floor("D")
-    breaks = told.index[told.diff() > LONGEST_SILENCE]
-    return told[breaks.max() if len(breaks) else 0].to_period("M").start_time
+    # An old notice that stands alone has survived by chance; a silence later on is a silence.
+    followed = told.index[told.diff().shift(-1) <= LONGEST_SILENCE]
+    return told[followed[0] if len(followed) else len(told) - 1].to_period("M").start_time
 
 
 def resolution_labels(

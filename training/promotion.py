@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shortcast.errors import ShortcastError
+from shortcast.features.archive import Archive
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 from shortcast.training.card import model_card
@@ -83,8 +84,8 @@ def promote(
     Raises
     ------
     ShortcastError
-        If there is no such version, the rule says no, or something else stands where the
-        link belongs.
+        If there is no such version, it was trained on the other kind of records than the
+        archive holds, the rule says no, or something else stands where the link belongs.
     """
     # Heavy, and not needed to read the rule.
     from shortcast.training import tracking
@@ -93,6 +94,12 @@ def promote(
     progress(f"Fetching version {version}")
     with tempfile.TemporaryDirectory() as folder:
         bundle = replace(tracking.download_bundle(version, Path(folder)), version=version)
+    held = Archive(settings().archive).data()
+    if held is not None and held != bundle.data:
+        raise ShortcastError(
+            f"Version {version} was trained on {bundle.data} records and this home holds {held} "
+            "ones; promote a version that was trained here, or train one."
+        )
     if not force:
         check_challenger(bundle.name, bundle.metrics)
     link = settings().champion

@@ -26,6 +26,9 @@ import pandas as pd
 
 from shortcast.errors import ShortcastError
 
+#: How often the walk-forward backtest trains anew, in months.
+RETRAIN_MONTHS = 3
+
 #: A fold needs at least this many months of rows before its calibration slice.
 SHORTEST_FIT_MONTHS = 6
 
@@ -135,7 +138,7 @@ def walk_forward(
     start: date,
     end: date,
     horizon: int,
-    retrain_every: int = 3,
+    retrain_every: int = RETRAIN_MONTHS,
     calibration_months: int = 12,
 ) -> list[Fold]:
     """Lay out the folds of a backtest.

@@ -204,13 +204,15 @@ class TrackedBacktest:
 
 
 @_quietly
-def latest_backtest(records_checksum: str) -> TrackedBacktest | None:
-    """Find the latest tracked backtest of the same records.
+def latest_backtest(records_checksum: str, code_version: str) -> TrackedBacktest | None:
+    """Find the latest tracked backtest of the same records by the same version of the code.
 
     Parameters
     ----------
     records_checksum : str
         Checksum of the records.
+    code_version : str
+        Version of shortcast.
 
     Returns
     -------
@@ -223,7 +225,8 @@ def latest_backtest(records_checksum: str) -> TrackedBacktest | None:
         return None
     runs = store.search_runs(
         [experiment.experiment_id],
-        f"tags.records_checksum = '{records_checksum}' AND attributes.status = 'FINISHED'",
+        f"tags.records_checksum = '{records_checksum}' AND tags.code_version = '{code_version}' "
+        "AND attributes.status = 'FINISHED'",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )

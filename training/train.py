@@ -55,7 +55,8 @@ def train(
 ) -> Trained:
     """Train the champion model, log it to MLflow and register it.
 
-    The figures that go with it are those of the latest tracked backtest of the same records.
+    The figures that go with it are those of the latest tracked backtest of the same records by
+    the same version of the code.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def train(
 
     if isinstance(panel, Path):
         panel = pd.read_parquet(panel)
-    backtest = tracking.latest_backtest(records_checksum)
+    backtest = tracking.latest_backtest(records_checksum, code_version)
     groups = registry() if groups is None else groups
     bundle = fit_bundle(
         panel,

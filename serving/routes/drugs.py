@@ -170,7 +170,7 @@ def read_drugs(
 ) -> Drugs:
     """Return the drugs that the run knows, those in shortage among them."""
     run = service.run(query.as_of)
-    response.headers.update(caching(request, run.id))
+    response.headers.update(caching(request, run))
     return find_drugs(service, run, query, query.limit, query.offset)
 
 
@@ -185,7 +185,7 @@ def read_drugs_csv(
 ) -> CSVResponse:
     """Return all drugs that match as one table."""
     run = service.run(query.as_of)
-    headers = caching(request, run.id)
+    headers = caching(request, run)
     found = find_drugs(service, run, query, MAX_CSV_ROWS, 0)
     return as_csv(request, (i.model_dump() for i in found.items), CSV_COLUMNS, found, headers)
 
@@ -210,7 +210,7 @@ def read_drug(
     found = find_drug(service, run, drug_id)
     if not found.evidence_trouble:
         response.headers.update(
-            caching(request, run.id, service.champion_version(), service.warehouse.stamp)
+            caching(request, run, service.champion_version(), service.warehouse.stamp)
         )
     return found
 

@@ -137,7 +137,7 @@ def read_rankings(
     Drugs that are in shortage already are not ranked; `/v1/drugs?in_shortage=true` lists them.
     """
     run = service.run(query.as_of)
-    response.headers.update(caching(request, run.id, service.champion_version()))
+    response.headers.update(caching(request, run, service.champion_version()))
     return find_rankings(service, run, query, query.limit, query.offset)
 
 
@@ -152,7 +152,7 @@ def read_rankings_csv(
 ) -> CSVResponse:
     """Return the whole ranking as one table."""
     run = service.run(query.as_of)
-    headers = caching(request, run.id, service.champion_version())
+    headers = caching(request, run, service.champion_version())
     # Thousands of rows: they are written as they come, without a model for each.
     _, found = _find(service, run, query, MAX_CSV_ROWS, 0)
     said = {

@@ -6,6 +6,7 @@ import csv
 import socket
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from shortcast.errors import ShortcastError
+from shortcast.monitoring.job_runs import record
 from shortcast.serving.app import serve
+from shortcast.settings import Settings
 
 Opener = Callable[[Any], TestClient]
 
@@ -31,6 +34,8 @@ def simulated(bare_market: Any, read_evidence: object) -> Any:
     bare_market.export_champion(data="simulated")
     run = bare_market.add_run(date(2022, 5, 1), data="simulated")
     bare_market.refresh(run)
+    with record("score", date(2022, 5, 1), settings=bare_market.settings) as recorder:
+        recorder.message = "All drugs at risk scored."
     return bare_market
 
 
@@ -50,7 +55,9 @@ def test_tables_of_simulated_results_say_so_in_their_file_names(
 ) -> None:
     answer = client_of(simulated).get(f"/v1/{name}.csv")
     assert f'filename="SIMULATED-shortcast-{name}.csv"' in answer.headers["content-disposition"]
-    for row in csv.DictReader(answer.text.splitlines()):
+    rows = list(csv.DictReader(answer.text.splitlines()))
+    assert rows
+    for row in rows:
         assert row["data"] == "simulated"
         assert row["note"].startswith("SIMULATED: ")
 
@@ -148,3 +155,20 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/rankings", "/v1/rankings.csv", "/v1/drugs", "/v1/drugs/velorane--injection"]
+)
+def test_a_browser_that_holds_an_answer_of_another_home_is_given_this_one(
+    simulated: Any, client_of: Opener, tmp_path: Path, path: str
+) -> None:
+    """Two homes that are served at one address, one after the other, both have a run 1."""
+    held = client_of(simulated).get(path).headers["etag"]
+    same = client_of(simulated).get(path, headers={"if-none-match": held})
+    assert same.status_code == 304
+    real = type(simulated)(Settings(home=tmp_path / "other"))
+    real.write_warehouse()
+    real.export_champion()
+    assert real.add_run(date(2022, 5, 1)) == 1
+    assert client_of(real).get(path, headers={"if-none-match": held}).status_code == 200

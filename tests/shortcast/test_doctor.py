@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from shortcast import cli, doctor
@@ -43,6 +44,7 @@ def test_a_home_that_is_not_there_yet_is_no_fault_and_is_not_made() -> None:
 def test_a_sound_home_has_no_fault(own_scored_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All but the age of the sources, on a day on which they were new."""
     monkeypatch.setattr("shortcast.monitoring.freshness.findings", lambda states: [])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**12, 10**11, 9 * 10**11))
     findings = examine()
     assert [f for f in findings if not f.good] == []
     assert [f.check for f in findings] == [
@@ -87,11 +89,12 @@ def test_a_missing_system_library_is_told_with_the_command_that_mends_it(
     import_module = importlib.import_module
 
     def load(name: str, *rest: Any) -> Any:
-        if name in ("lightgbm", "shortcast.training.bundle"):
+        if name == "lightgbm":
             raise OSError(message)
         return import_module(name, *rest)
 
     monkeypatch.setattr(importlib, "import_module", load)
+    monkeypatch.setitem(sys.modules, "shortcast.training.bundle", None)
     found = looked("libraries")
     assert not found.good
     assert message in found.found
@@ -183,6 +186,28 @@ def test_each_source_that_is_not_fresh_has_its_line(own_tiny_home: Path) -> None
     assert looked("sources").good, "the list that ended in 2019 is never late"
 
 
+def test_a_warehouse_without_the_tables_of_this_version_is_told(own_scored_home: Path) -> None:
+    settings().warehouse.unlink()
+    with duckdb.connect(str(settings().warehouse)) as connection:
+        connection.execute("CREATE TABLE build AS SELECT 1 AS other")
+    for check in ("sources", "champion"):
+        found = looked(check)
+        assert not found.good
+        assert found.do == "shortcast build --force"
+
+
+def test_a_machine_that_only_serves_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = metadata.version
+
+    def light(name: str) -> str:
+        if name in ("mlflow", "scikit-learn", "matplotlib"):
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", light)
+    assert looked("libraries").good
+
+
 def test_a_warehouse_that_cannot_be_read_is_told(own_scored_home: Path) -> None:
     settings().warehouse.write_bytes(b"no warehouse")
     assert "build --force" in looked("sources").do
@@ -206,7 +231,7 @@ def test_a_champion_that_does_not_fit_is_told(
     found = looked("champion")
     assert not found.good
     assert said in found.found
-    assert "shortcast train" in found.do
+    assert "make up" in found.do
 
 
 def test_a_champion_of_other_features_is_told(own_scored_home: Path) -> None:

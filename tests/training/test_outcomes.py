@@ -83,6 +83,9 @@ def test_before_notices_are_known_their_absence_says_nothing() -> None:
     )
     labels = discontinuation_labels(panel, notices, date(2020, 1, 1), [3])
     assert labels["discontinuation_3"].tolist() == [pd.NA, pd.NA, True, False]
+    late = pd.DataFrame({"drug_id": ["b"], "event_date": [date(2021, 5, 5)]})
+    longer = discontinuation_labels(panel, pd.concat([notices, late]), date(2022, 1, 1), [3])
+    assert longer["discontinuation_3"].tolist() == [pd.NA, pd.NA, True, False]
     none = discontinuation_labels(panel, notices.iloc[:0], date(2020, 1, 1), [3])
     assert none["discontinuation_3"].isna().all()
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from shortcast.errors import ShortcastError
+from shortcast.features.archive import Archive
 from shortcast.settings import settings
 from shortcast.training.backtest import Backtest
 from shortcast.training.bundle import Bundle
@@ -121,6 +122,22 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     assert promote("1", force=True).version == Bundle.load(settings().champion).version == "1"
     with pytest.raises(ShortcastError, match="no version 9"):
         promote("9")
+
+
+def test_a_model_of_the_other_kind_of_records_is_not_promoted(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One MLflow server may know the models of two homes."""
+    from shortcast.training import tracking
+
+    moved: list[str] = []
+    monkeypatch.setattr(tracking, "download_bundle", lambda version, folder: bundle)
+    monkeypatch.setattr(tracking, "set_champion", moved.append)
+    monkeypatch.setattr(Archive, "data", lambda self: "real")
+    with pytest.raises(ShortcastError, match=r"trained on simulated records .* holds real ones"):
+        promote("1", force=True)
+    assert moved == []
+    assert not settings().champion.exists()
 
 
 def test_a_folder_in_the_place_of_the_link_is_left_alone(

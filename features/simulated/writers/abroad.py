@@ -132,7 +132,7 @@ def _voluntary(of: pd.DataFrame, rng: np.random.Generator) -> str:
             "route_of_administration": of["route"].str.title(),
             "medical_necessity": "",
             "marketed_by_other_manufacturers": of["other_makers"] + ".0",
-            "est_resupply_date": of["end"] + midnight,
+            "est_resupply_date": (of["end"] + midnight).where(of["over"], ""),
             "discontinued": "No",
             "discontinuation_date": "",
         }
@@ -179,7 +179,7 @@ def _first_portal(of: pd.DataFrame, rng: np.random.Generator) -> str:
                 "ATC description": "INVENTED GROUP",
                 "Anticipated start date": rows["start"],
                 "Actual start date": rows["start"],
-                "Estimated end date": rows["end"],
+                "Estimated end date": rows["end"].where(rows["over"], ""),
                 "Actual end date": rows["end"].where(rows["over"], ""),
             }
         else:
@@ -209,7 +209,7 @@ def _later_portal(of: pd.DataFrame, rng: np.random.Generator) -> str:
             "Dosage form(s)": of["form"],
             "Anticipated start date": of["start"],
             "Actual start date": of["start"],
-            "Estimated end date": of["end"],
+            "Estimated end date": of["end"].where(of["over"], ""),
             "Actual end date": of["end"].where(of["over"], ""),
             "Reason": of["reason"],
             "Date Created": of["created"],

@@ -196,7 +196,7 @@ def write_483s(world: World, root: Path) -> None:
 
 
 def write_establishments(world: World, root: Path, words: Words) -> None:
-    """Write the registrations of establishments, in the middle of each year.
+    """Write the registrations of establishments, at the end of each year.
 
     Parameters
     ----------
