@@ -39,6 +39,19 @@ _CLASSES = {
     "OAI": "Official Action Indicated (OAI)",
 }
 _LETTERS = "/inspections-compliance-enforcement-and-criminal-investigations/warning-letters/"
+#: Product type, issuing office and subject of letters that are not about drugs.
+_NOT_DRUGS = (
+    (
+        "Devices",
+        "Center for Devices and Radiological Health",
+        "CGMP/QSR/Medical Devices/Adulterated",
+    ),
+    (
+        "Biologics",
+        "Center for Biologics Evaluation and Research (CBER)",
+        "Deviations/CFR/Regulations for Human Cells, Tissues & Cellular Products (HCT/Ps)",
+    ),
+)
 
 
 def write_inspections(world: World, root: Path, words: Words) -> None:
@@ -107,7 +120,9 @@ def write_actions(world: World, root: Path, words: Words) -> None:
     words : Words
         Texts of the market.
     """
-    rows = world.reports.compliance_actions.sort_values(
+    drugs = world.reports.compliance_actions.assign(product="Drugs")
+    others = _other_letters(world).assign(action_type="Warning Letter")
+    rows = pd.concat([drugs, others]).sort_values(
         ["event_date", "case"], ascending=False, ignore_index=True
     )
     frame = pd.DataFrame(
@@ -116,7 +131,7 @@ def write_actions(world: World, root: Path, words: Words) -> None:
             "Legal Name": _legal_names(world, rows, dice(world, "compliance actions")),
             "State": _of_plant(words.plants["state_name"], rows),
             "Country/Area": _of_plant(words.plants["country_name"], rows),
-            "Product Type": "Drugs",
+            "Product Type": rows["product"],
             "Action Taken Date": written(rows["event_date"], "iso"),
             "Action Type": rows["action_type"],
             "Case/Injunction ID": rows["case"].astype("str"),
@@ -139,7 +154,11 @@ def write_letters(world: World, root: Path) -> None:
     root : Path
         The tree ``SOURCE/AS_OF/FILE``.
     """
-    rows = world.reports.warning_letters.sort_values(
+    drugs = world.reports.warning_letters.assign(
+        office="Center for Drug Evaluation and Research (CDER)",
+        subject="CGMP/Finished Pharmaceuticals/Adulterated",
+    )
+    rows = pd.concat([drugs, _other_letters(world)]).sort_values(
         ["published_at", "case"], ascending=False, ignore_index=True
     )
     company = _legal_names(world, rows, dice(world, "warning letters"))
@@ -152,8 +171,8 @@ def write_letters(world: World, root: Path) -> None:
             "posted_date": written(rows["published_at"], "padded"),
             "letter_date": letter,
             "company": company,
-            "issuing_office": "Center for Drug Evaluation and Research (CDER)",
-            "subject": "CGMP/Finished Pharmaceuticals/Adulterated",
+            "issuing_office": rows["office"],
+            "subject": rows["subject"],
         }
     ).astype("str")  # fmt: skip
     undated = frame.assign(posted_date="")
@@ -238,6 +257,29 @@ def write_establishments(world: World, root: Path, words: Words) -> None:
             root, "fda_establishments", day, "drls_reg.csv.gz",
             list(frame.columns), np.array(csv_lines(there), dtype=object), nameless, own,
         )  # fmt: skip
+
+
+def _other_letters(world: World) -> pd.DataFrame:
+    """Warning letters about what else the companies make: two a month, and none about a drug.
+
+    The lists are of all product types. Of drugs alone a small market has one letter a year: the
+    lists would fall silent, and what they do not tell could not be told from nothing to tell.
+    """
+    rng = dice(world, "letters not about drugs")
+    first = world.starts_on - pd.DateOffset(months=world.parameters.burn_in_months)
+    months = pd.date_range(first, world.ends_on, freq="MS", inclusive="left").repeat(2)
+    size, plants = len(months), world.catalogue.plants
+    plant, kind = rng.integers(len(plants), size=size), rng.integers(len(_NOT_DRUGS), size=size)
+    about = pd.DataFrame(_NOT_DRUGS, columns=["product", "office", "subject"]).iloc[kind]
+    day = pd.Series(months + pd.to_timedelta(rng.integers(28, size=size), unit="D"))
+    return about.reset_index(drop=True).assign(
+        case=500_001 + np.arange(size, dtype=np.int32),
+        plant=plant,
+        firm=plants["firm"].to_numpy()[plant],
+        fei=plants["fei"].to_numpy()[plant],
+        event_date=day,
+        published_at=day + pd.to_timedelta(rng.integers(3, 31, size), unit="D"),
+    )
 
 
 def _legal_names(world: World, rows: pd.DataFrame, rng: np.random.Generator) -> pd.Series:

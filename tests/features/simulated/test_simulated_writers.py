@@ -86,6 +86,22 @@ def test_import_takes_the_tree_as_it_is(tree: Path, tmp_path: Path) -> None:
     assert len(report.added) == sum(1 for path in tree.glob("*/*/*"))
 
 
+def test_lists_of_letters_and_actions_never_fall_silent(tree: Path) -> None:
+    """As the real ones, they tell of devices too: a market of a few drugs has a letter a year."""
+    (letters,) = map(pd.read_csv, tree.glob("fda_warning_letters/2025-12-31/*.csv"))
+    (actions,) = map(pd.read_csv, tree.glob("fda_compliance_actions/2025-12-31/*.csv"))
+    about_drugs = letters["issuing_office"].str.contains("CDER")
+    assert about_drugs.sum() < 20 < (~about_drugs).sum()
+    for days, is_drug in (
+        (letters["posted_date"], about_drugs),
+        (actions["Action Taken Date"], actions["Product Type"].eq("Drugs")),
+    ):
+        told = pd.to_datetime(days, errors="coerce", format="mixed").dropna().sort_values()
+        assert told.diff().max() < pd.Timedelta(days=92)
+        assert told.max() > pd.Timestamp(2025, 11, 1)
+        assert is_drug.any()
+
+
 @pytest.mark.slow
 def test_readers_take_every_file_and_little_ends_in_quarantine(built: Settings) -> None:
     snapshots = query(built, "SELECT * FROM snapshots")
