@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 # Nothing leaves the machine unasked; mlflow reads this when it is first imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -25,6 +25,9 @@ from rich.table import Table
 from shortcast import __version__
 from shortcast.errors import ShortcastError
 
+if TYPE_CHECKING:
+    from shortcast.features.archive import ImportReport
+
 app = typer.Typer(
     name="shortcast",
     help="Early warning of US drug shortages, from public records. A score is an estimate, "
@@ -34,6 +37,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_archive = typer.Typer(
+    help="Check the archive of raw records, and carry it to a machine without a network.\n\n"
+    "Example: shortcast archive verify",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(_archive, name="archive")
 _out = Console()
 _err = Console(stderr=True, highlight=False)
 
@@ -173,9 +183,14 @@ def import_(
     Example: shortcast import ../shared/records
     """
     from shortcast import jobs
+
+    _tell_import(jobs.import_tree(directory), as_json)
+
+
+def _tell_import(report: ImportReport, as_json: bool) -> None:
+    """Print what an import did."""
     from shortcast.features.kind import warning
 
-    report = jobs.import_tree(directory)
     if as_json:
         _print_json(
             {
@@ -195,6 +210,72 @@ def import_(
         typer.echo(f"set aside: {entry.source}/{entry.as_of}/{entry.file}: {entry.reason}")
     for line in report.passed_over:
         typer.echo(f"passed over: {line}")
+
+
+@_archive.command()
+def verify(as_json: AsJson = False) -> None:
+    """Read every archived file again and hold it against the ledger; exit with 1 on a fault.
+
+    Example: shortcast archive verify
+    """
+    from shortcast.features.archive import Archive, exclusive
+    from shortcast.features.archive_check import verify as check
+    from shortcast.settings import settings
+
+    config = settings()
+    archive = Archive(config.archive)
+    with exclusive(config.home, what="the check of the archive"), _progress() as tell:
+        faults = check(archive, progress=tell)
+    if as_json:
+        _print_json({"good": not faults, "faults": faults})
+    for line in [] if as_json else faults:
+        typer.echo(line)
+    if faults:
+        raise typer.Exit(1)
+    if not as_json:
+        typer.echo(f"{len(archive.entries())} files, and all are as they were archived.")
+
+
+@_archive.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")],
+) -> None:
+    """Write the whole archive into one file, for a machine without a network.
+
+    Example: shortcast archive export shortcast-archive.zip
+    """
+    from shortcast.features.archive import Archive, exclusive
+    from shortcast.features.archive_export import write_export
+    from shortcast.features.kind import warning
+    from shortcast.settings import settings
+
+    config = settings()
+    archive = Archive(config.archive)
+    with exclusive(config.home, what="the export"), _progress() as tell:
+        path, files = write_export(archive, file, progress=tell)
+    if said := warning(archive.data() or "real"):
+        typer.echo(said)
+    typer.echo(f"{path}: {files} files ({path.stat().st_size / 1e6:.1f} MB).")
+    typer.echo(f"On the other machine: shortcast archive import {path.name}")
+
+
+@_archive.command(name="import")
+def import_export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'archive export' wrote.")],
+    as_json: AsJson = False,
+) -> None:
+    """Add an exported archive to the one here, once all of it has been checked.
+
+    Example: shortcast archive import shortcast-archive.zip
+    """
+    from shortcast.features.archive import Archive, exclusive
+    from shortcast.features.archive_export import read_export
+    from shortcast.settings import settings
+
+    config = settings()
+    with exclusive(config.home, what="the import"), _progress() as tell:
+        report = read_export(Archive(config.archive), file, progress=tell)
+    _tell_import(report, as_json)
 
 
 @app.command()

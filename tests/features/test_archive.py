@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive, ImportReport, exclusive
+from shortcast.features.archive_check import verify
 from shortcast.features.sources.contract import Reading, Source
 
 
@@ -69,7 +69,7 @@ def test_a_tree_is_taken_in_with_its_provenance(archive: Archive) -> None:
         ("letters", date(2020, 2, 10), 1),
         ("recalls", date(2020, 1, 10), 2),
     ]
-    assert archive.verify() == []
+    assert verify(archive) == []
 
 
 def test_importing_again_adds_nothing(archive: Archive) -> None:
@@ -101,7 +101,7 @@ def test_other_bytes_under_the_same_name_are_set_aside_and_kept(archive: Archive
     # Each further variant is kept too; the same one again is held already.
     assert take_in(archive, {name: "a,b\n9,9\n"}, "second").held == 1
     assert len(take_in(archive, {name: "a,b\n8,8\n"}, "third").set_aside) == 1
-    assert archive.verify() == []
+    assert verify(archive) == []
 
 
 def test_what_was_set_aside_may_stand_in_for_what_cannot_be_read(archive: Archive) -> None:
@@ -223,29 +223,31 @@ def test_a_crash_between_the_copy_and_its_line_costs_nothing(
 def test_a_crash_in_the_middle_of_a_copy_leaves_no_half_file(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def half(path: Path, target: Path) -> None:
-        target.write_bytes(path.read_bytes()[:3])
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
+    take_in(archive, dict(list(TREE.items())[:1]))
+    before = {p: p.read_bytes() for p in archive.root.rglob("*") if p.is_file()}
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "copyfile", half)
+        patch.setattr(os, "fsync", full)
         with pytest.raises(ShortcastError, match=r"No space left on device\); see to it"):
             take_in(archive, TREE)
-    assert [p for p in archive.root.rglob("*") if p.is_file()] == []
-    assert len(take_in(archive, TREE).added) == 4
+    assert {p: p.read_bytes() for p in archive.root.rglob("*") if p.is_file()} == before
+    assert len(take_in(archive, TREE).added) == 3
 
 
 def test_a_file_that_changes_while_it_is_copied_is_not_taken_in(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = shutil.copyfile
+    write = Archive._begin
 
-    def change_then_copy(path: Path, target: Path) -> None:
-        path.write_text("still being written", encoding="utf-8")
-        copy(path, target)
+    def change_then_copy(self: Archive) -> None:
+        for path in (self.root.parent.parent / "tree").rglob("*.csv"):
+            path.write_text("still being written", encoding="utf-8")
+        write(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "copyfile", change_then_copy)
+        patch.setattr(Archive, "_begin", change_then_copy)
         with pytest.raises(ShortcastError, match="changed while it was copied; import it again"):
             take_in(archive, TREE)
     assert archive.entries() == []
@@ -257,13 +259,127 @@ def test_missing_and_altered_files_are_found_and_come_back_by_importing_again(
     take_in(archive, TREE)
     (archive.root / "recalls/2020-01-10/one.zip").unlink()
     (archive.root / "recalls/2020-01-10/two.zip").write_text("PK 2 0", encoding="utf-8")
-    missing, altered = sorted(archive.verify())
+    missing, altered = sorted(verify(archive))
     assert "one.zip is missing; import it again (it came from tree/recalls/2020-01-10" in missing
     assert "two.zip no longer has its recorded checksum; delete it and import it again" in altered
     (archive.root / "recalls/2020-01-10/two.zip").unlink()
     assert take_in(archive, TREE).held == 4
-    assert archive.verify() == []
+    assert verify(archive) == []
     assert held(archive) == TREE
+
+
+def test_a_snapshot_is_on_the_ledger_whole_or_not_at_all(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a list would be read as a list from which the other half was taken back."""
+    take_in(archive, dict(list(TREE.items())[:2]))
+    before = archive.ledger.read_bytes()
+    two = archive.root / "recalls/2020-01-10/two.zip"
+    place = os.replace
+
+    def break_off(path: Path, target: Path) -> None:
+        if target == two:
+            raise KeyboardInterrupt
+        place(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            take_in(archive, TREE)
+    assert (archive.root / "recalls/2020-01-10/one.zip").exists()
+    assert archive.ledger.read_bytes() == before
+    assert len(take_in(archive, TREE).added) == 2
+    assert verify(archive) == []
+
+
+def test_a_full_disk_leaves_no_part_of_a_snapshot_on_the_ledger(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(archive, dict(list(TREE.items())[:2]))
+    before = archive.ledger.read_bytes()
+    flush = os.fsync
+
+    def full(descriptor: int) -> None:
+        if os.fstat(descriptor).st_ino == archive.ledger.stat().st_ino:
+            raise OSError(28, "No space left on device")
+        flush(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(ShortcastError, match=r"ledger.jsonl could not be written \(No space"):
+            take_in(archive, TREE)
+    assert archive.ledger.read_bytes() == before
+    assert len(take_in(archive, TREE).added) == 2
+
+
+def test_what_a_killed_run_left_is_told_and_the_next_one_puts_it_right(archive: Archive) -> None:
+    take_in(archive, TREE)
+    folder = archive.root / "letters/2020-03-10"
+    folder.mkdir()
+    (folder / ".letters.csv.partial").write_text("a,b\n", encoding="utf-8")
+    (folder / "letters.csv").write_text("a,b\n1,4\n", encoding="utf-8")
+    with archive.ledger.open("ab") as stream:
+        stream.write(b'{"source": "lett')
+    faults = verify(archive)
+    assert [fault.split(str(archive.root))[1].split(" ")[0] for fault in faults] == [
+        "/ledger.jsonl",
+        "/letters/2020-03-10/.letters.csv.partial",
+        "/letters/2020-03-10/letters.csv",
+    ]
+    assert len(archive.mend()) == 3
+    assert verify(archive) == []
+    assert held(archive) == TREE
+    (stray,) = (archive.root / "strays/letters/2020-03-10").iterdir()
+    assert stray.read_text(encoding="utf-8") == "a,b\n1,4\n"
+    assert archive.mend() == []
+
+
+def test_a_lost_ledger_is_not_taken_for_an_empty_one(archive: Archive) -> None:
+    take_in(archive, TREE)
+    archive.ledger.unlink()
+    (fault,) = verify(archive)
+    assert "ledger.jsonl is lost; restore it from a backup" in fault
+    with pytest.raises(ShortcastError, match=r"holds 4 files and no ledger .*restore"):
+        take_in(archive, TREE)
+    assert len(list(archive.root.glob("*/*/*"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("file", "../../secret"),
+        ("file", ".hidden"),
+        ("file", "a\x1b[2J.csv"),
+        ("source", ".."),
+        ("source", "strays"),
+        ("as_of", "2020-02-30"),
+        ("as_of", ".."),
+        ("sha256", "../../../../x"),
+        ("bytes", -1),
+        ("bytes", "4"),
+        ("state", "lost"),
+        ("archived_at", "yesterday"),
+        ("origin", None),
+    ],
+)
+def test_a_line_that_leads_out_of_the_archive_is_refused(
+    archive: Archive, name: str, value: object
+) -> None:
+    take_in(archive, TREE)
+    first, *others = archive.ledger.read_text(encoding="ascii").splitlines()
+    line = json.dumps({**json.loads(first), name: value})
+    archive.ledger.write_text("\n".join([line, *others, ""]), encoding="ascii")
+    with pytest.raises(ShortcastError, match=r"line 1 cannot be read \(.*restore the ledger"):
+        archive.entries()
+    assert any("line 1 cannot be read" in fault for fault in verify(archive))
+
+
+def test_a_ledger_that_accepts_two_states_of_one_day_is_told(archive: Archive) -> None:
+    take_in(archive, TREE)
+    line = json.loads(archive.ledger.read_bytes().splitlines()[0])
+    with archive.ledger.open("a", encoding="ascii") as stream:
+        stream.write(json.dumps({**line, "sha256": "0" * 64}) + "\n")
+    assert any("letters/2020-01-10/letters.csv twice" in fault for fault in verify(archive))
 
 
 # --- One at a time -------------------------------------------------------------------------------
@@ -273,7 +389,10 @@ def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with (
         exclusive(home, what="the import"),
-        pytest.raises(ShortcastError, match=r"is writing to .*home, so the build did not start"),
+        pytest.raises(
+            ShortcastError,
+            match=r"run \(the import, since 20.* UTC, process \d+\) is writing to .*home, so the b",
+        ),
         exclusive(home, what="the build"),
     ):
         pass
@@ -330,7 +449,7 @@ def test_real_and_simulated_records_never_meet_in_one_archive(
     take_in(archive, first)
     ledger = archive.ledger.read_bytes()
     with pytest.raises(
-        ShortcastError, match=r"other holds .*letters.csv.* ones; the two.*SHORTCAST_HOME=DIR"
+        ShortcastError, match=r"\(other/letters/.*csv\) and .* ones; the two.*SHORTCAST_HOME=DIR"
     ) as refusal:
         take_in(archive, second, "other")
     # What was made up can be thrown away; real records are not to be.

@@ -31,6 +31,7 @@ from tiny_records import (
 from shortcast.errors import ShortcastError
 from shortcast.features import links, warehouse
 from shortcast.features.archive import Archive, ImportReport
+from shortcast.features.archive_check import verify
 from shortcast.features.sources import registry
 from shortcast.settings import Settings
 
@@ -202,7 +203,7 @@ def test_every_damaged_snapshot_is_refused_with_one_sentence_and_kept(
         assert re.search(sentence, found[key]), (key, found[key])
         assert_one_clear_sentence(found[key])
     archive = Archive(config.archive)
-    assert archive.verify() == []
+    assert verify(archive) == []
     for name, raw in damaged.items():
         assert (config.archive / name).read_bytes() == raw
 
@@ -388,11 +389,11 @@ def test_a_file_lost_from_the_archive_is_named_and_comes_back_by_importing_it_ag
         folder.rmdir()
     with pytest.raises(ShortcastError, match=rf"{re.escape(str(archived))} is missing"):
         warehouse.build(config)
-    assert len(Archive(config.archive).verify()) == 1
+    assert len(verify(Archive(config.archive))) == 1
     archived.unlink(missing_ok=True)
     report = take_in(config, tmp_path / "again", {name: TREE[name]})
     assert (report.added, report.held) == ((), 1)
-    assert Archive(config.archive).verify() == []
+    assert verify(Archive(config.archive)) == []
     assert not warehouse.build(config).rebuilt
 
 

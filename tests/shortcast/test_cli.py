@@ -23,8 +23,10 @@ from shortcast import __version__, cli, jobs
 from shortcast.features import warehouse
 from shortcast.monitoring import forecast_log
 from shortcast.serving.words import DISCLAIMER, SIMULATED
+from shortcast.settings import settings
 
 LETTERS = "fda_warning_letters/2020-09-01/warning_letters.csv"
+TREE_LETTERS = TREE["fda_warning_letters/2020-06-30/warning_letters.csv"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,29 @@ def test_every_command_has_help_with_an_example(shortcast: Shell) -> None:
         assert f"Example: shortcast {name}" in answer.out
 
 
+def test_an_archive_is_checked_and_carried_to_another_home(
+    shortcast: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shortcast_home: Path
+) -> None:
+    for name in ("verify", "export", "import"):
+        assert f"Example: shortcast archive {name}" in shortcast("archive", name, "--help").out
+    shortcast("import", write_tree(tmp_path / "tree", {LETTERS: TREE_LETTERS}))
+    answer = shortcast("archive", "verify")
+    assert answer.out == "1 files, and all are as they were archived.\n"
+    assert "1 files (" in shortcast("archive", "export", tmp_path / "all.zip").out
+    monkeypatch.setenv("SHORTCAST_HOME", str(tmp_path / "other"))
+    settings.cache_clear()
+    answer = shortcast("archive", "import", tmp_path / "all.zip")
+    assert answer.code == 0
+    assert answer.out.startswith("1 files added")
+    (tmp_path / "other" / "archive" / LETTERS).write_text("altered", encoding="utf-8")
+    answer = shortcast("archive", "verify")
+    assert answer.code == 1
+    assert "warning_letters.csv has 7 bytes instead of" in answer.out
+    answer = shortcast("archive", "verify", "--json")
+    assert answer.code == 1
+    assert (answer.json["good"], len(answer.json["faults"])) == (False, 1)
+
+
 def test_every_command_that_a_sentence_sends_its_reader_to_is_there(repo_root: Path) -> None:
     folders = ("features", "training", "serving", "monitoring", "shortcast")
     named = {
@@ -139,6 +164,8 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
             ["panel", "--from", "2020-01", "--to", "2020-02", "--out", "panel.parquet"],
             "run 'shortcast import DIR' and 'shortcast build'.",
         ),
+        (["archive", "export", "all.zip"], "is empty, so there is nothing to export."),
+        (["archive", "import", "nowhere.zip"], "nowhere.zip could not be read"),
         (["train"], "run 'shortcast import DIR' and 'shortcast build'."),
         (["score"], "No model has been promoted yet; run 'shortcast train' and 'shortcast pro"),
         (["rankings"], "There is no forecast yet; run 'shortcast score' first."),
