@@ -7,12 +7,17 @@ nothing else are they known. What rests on such files is called 'simulated' wher
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 Data = Literal["real", "simulated"]
 
-#: How the name of every file of simulated records begins, and that of every file made from them.
+#: How the name of every file of simulated records begins, and that of what is made from them
+#: and names itself.
 PREFIX = "SIMULATED-"
+
+#: Stands in a folder whose files must keep their names.
+MARK = "SIMULATED.txt"
 
 #: Said wherever the records are made up.
 WARNING = "SIMULATED: these drugs, makers and figures are made up. Do not act on them."
@@ -49,7 +54,7 @@ def official_name(file: str) -> str:
 
 
 def marked(file: str, data: str) -> str:
-    """Return a file's name with the mark of what it was made from.
+    """Return the name of a file, or of a run, with the mark of what it was made from.
 
     Parameters
     ----------
@@ -63,6 +68,55 @@ def marked(file: str, data: str) -> str:
     str
     """
     return file if data == "real" else f"{PREFIX}{file}"
+
+
+def data_of_tree(tree: Path) -> Data:
+    """Return which kind of records a tree ``SOURCE/AS_OF/FILE`` holds.
+
+    Parameters
+    ----------
+    tree : Path
+        The folder, of records of one kind.
+
+    Returns
+    -------
+    {'real', 'simulated'}
+        Simulated if any file is.
+    """
+    return "simulated" if any(tree.glob(f"*/*/{PREFIX}*")) else "real"
+
+
+def metadata(data: str) -> dict[str, str]:
+    """Return the key-value metadata of a Parquet file made from these records.
+
+    Parameters
+    ----------
+    data : str
+        'real' or 'simulated'.
+
+    Returns
+    -------
+    dict of str to str
+        Empty for real ones.
+    """
+    return {} if data == "real" else {"shortcast.data": data}
+
+
+def mark_folder(folder: Path, data: str) -> None:
+    """Put the mark beside files whose names are fixed, or take away that of an earlier run.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, which is there.
+    data : str
+        'real' or 'simulated': what all that lies in it was made from.
+    """
+    mark = folder / MARK
+    if data == "real":
+        mark.unlink(missing_ok=True)
+    else:
+        mark.write_text(f"{WARNING}\nThis is so for every file in this folder.\n", "utf-8")
 
 
 def warning(data: str) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from shortcast.features import groups
 from shortcast.features.asof import AsOf
 from shortcast.features.groups.contract import Group
+from shortcast.features.kind import metadata
 from shortcast.features.market import make_market
 from shortcast.features.spells import known_listings
 
@@ -29,6 +30,8 @@ def write_panel(
     progress: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Write the panel to a Parquet file, ordered by as-of date and drug.
+
+    A panel of simulated records says so in the file's key-value metadata.
 
     Parameters
     ----------
@@ -58,6 +61,7 @@ def write_panel(
     aside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     ordered = sorted(set(dates))
     stretches = [ordered[i : i + MONTHS_AT_ONCE] for i in range(0, len(ordered), MONTHS_AT_ONCE)]
+    ((data,),) = connection.execute("SELECT data FROM build").fetchall()
     rows = 0
     writer: pq.ParquetWriter | None = None
     try:
@@ -66,6 +70,7 @@ def write_panel(
                 table = make_panel(connection, stretch)
                 if writer is None:
                     writer = pq.ParquetWriter(aside, table.schema, compression="zstd")
+                    writer.add_key_value_metadata(metadata(data))
                 writer.write_table(table)
                 rows += table.num_rows
                 progress(

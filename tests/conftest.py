@@ -136,6 +136,23 @@ def own_tiny_home(tiny_home: Path, shortcast_home: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def simulated_tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same records in a home that takes them for simulated ones: read only, made once."""
+    from tiny_records import TREE, write_tree
+
+    folder = tmp_path_factory.mktemp("simulated")
+    files = {"/SIMULATED-".join(place.rsplit("/", 1)): raw for place, raw in TREE.items()}
+    return _built(folder / "home", write_tree(folder / "records", files))
+
+
+@pytest.fixture
+def own_simulated_home(simulated_tiny_home: Path, shortcast_home: Path) -> Path:
+    """A copy of it that a test may change; it is the home in force."""
+    shutil.copytree(simulated_tiny_home, shortcast_home)
+    return shortcast_home
+
+
+@pytest.fixture(scope="session")
 def repo_root() -> Path:
     """The root of the checkout."""
     return ROOT

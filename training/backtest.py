@@ -22,6 +22,7 @@ import shortcast
 from shortcast.errors import ShortcastError
 from shortcast.features.groups import registry
 from shortcast.features.groups.contract import Group
+from shortcast.features.kind import mark_folder, metadata
 from shortcast.training import leaky
 from shortcast.training.baselines import PAST_LISTINGS
 from shortcast.training.bundle import rank_scores
@@ -272,8 +273,10 @@ def run_backtest(
 
     with stages.stage("write"):
         out.mkdir(parents=True, exist_ok=True)
-        _write_parquet(forecasts, FORECASTS, out / "forecasts.parquet")
-        _write_parquet(events, EVENTS, out / "events.parquet")
+        # Their names are fixed: what is made up says so beside them and inside.
+        mark_folder(out, data)
+        _write_parquet(forecasts, FORECASTS, out / "forecasts.parquet", data)
+        _write_parquet(events, EVENTS, out / "events.parquet", data)
         _write_json(metrics, out / "metrics.json")
         (out / "evaluation.md").write_text(evaluation_page(metrics), encoding="utf-8")
     names = ("forecasts.parquet", "events.parquet", "metrics.json", "evaluation.md")
@@ -389,12 +392,12 @@ def _evaluate(
     return found
 
 
-def _write_parquet(table: pd.DataFrame, schema: pa.Schema, path: Path) -> None:
+def _write_parquet(table: pd.DataFrame, schema: pa.Schema, path: Path, data: str) -> None:
     """Write a table so that the same rows give the same bytes."""
     # The pandas metadata would carry library versions into the file.
     arrow = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
     pq.write_table(
-        arrow.replace_schema_metadata(None),
+        arrow.replace_schema_metadata(metadata(data) or None),
         path,
         compression="zstd",
         version="2.6",

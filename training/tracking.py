@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from shortcast.errors import ShortcastError
+from shortcast.features.kind import marked
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 from shortcast.training.card import model_card
@@ -141,7 +142,7 @@ def log_backtest(result: Backtest) -> str:
     protocol = metrics["protocol"]
     with run(
         BACKTESTS,
-        f"backtest {protocol['from']} to {protocol['to']}",
+        marked(f"backtest {protocol['from']} to {protocol['to']}", metrics["data"]),
         {
             "data": metrics["data"],
             "code_version": manifest["code_version"],
@@ -265,7 +266,8 @@ def log_training(
         "code_version": bundle.code_version,
         "records_checksum": bundle.records_checksum,
     }
-    with run(TRAININGS, f"train to {bundle.trained_through}", tags) as active:
+    name = marked(f"train to {bundle.trained_through}", bundle.data)
+    with run(TRAININGS, name, tags) as active:
         mlflow.log_params({key: str(value) for key, value in parameters.items()})
         if bundle.metrics:
             mlflow.log_metrics(flat_metrics(bundle.metrics))

@@ -96,6 +96,18 @@ def test_how_many_months_are_worked_out_together_changes_no_value(
     assert one.equals(panel.make_panel(connection, months))
 
 
+def test_a_panel_of_simulated_records_says_so_inside(
+    tiny_home: Path, simulated_tiny_home: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for home in (tiny_home, simulated_tiny_home):
+        with open_warehouse(Settings(home=home)) as made:
+            panel.write_panel(made, [MAY], tmp_path / "panel.parquet")
+        metadata = pq.read_metadata(tmp_path / "panel.parquet").metadata
+        found[home] = metadata.get(b"shortcast.data")
+    assert found == {tiny_home: None, simulated_tiny_home: b"simulated"}
+
+
 def test_a_panel_file_appears_whole_or_not_at_all(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

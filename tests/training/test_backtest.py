@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortcast.errors import ShortcastError
+from shortcast.features.kind import MARK
 from shortcast.training.backtest import Backtest, run_backtest
 from shortcast.training.baselines import Prevalence
 from shortcast.training.metrics import ap_and_auc, precision_recall_at
@@ -31,7 +32,8 @@ FILES = ("forecasts.parquet", "events.parquet", "metrics.json", "evaluation.md")
 
 
 def test_it_writes_the_files_of_the_design(backtest: Backtest) -> None:
-    assert sorted(path.name for path in backtest.out.iterdir()) == sorted([*FILES, "manifest.json"])
+    files = {*FILES, "manifest.json", MARK}
+    assert {path.name for path in backtest.out.iterdir()} == files
     forecasts = pd.read_parquet(backtest.out / "forecasts.parquet")
     assert list(forecasts.columns) == [
         "drug_id",
@@ -62,6 +64,26 @@ def test_it_writes_the_files_of_the_design(backtest: Backtest) -> None:
     for name in FILES:
         digest = hashlib.sha256((backtest.out / name).read_bytes()).hexdigest()
         assert manifest["files"][name] == digest
+
+
+def test_files_of_simulated_records_say_so_beside_and_inside(backtest: Backtest) -> None:
+    assert "SIMULATED" in (backtest.out / MARK).read_text(encoding="utf-8")
+    for name in ("forecasts.parquet", "events.parquet"):
+        metadata = pq.read_metadata(backtest.out / name).metadata
+        assert metadata[b"shortcast.data"] == b"simulated", name
+
+
+def test_a_backtest_of_real_records_takes_the_mark_of_an_earlier_one_away(
+    market: Any, tmp_path: Path
+) -> None:
+    for data in ("simulated", "real"):
+        run_backtest(
+            market.panel, market.spells, market.records_end, *WINDOW, tmp_path,
+            groups=market.groups, **{**SHORT, "data": data},
+        )  # fmt: skip
+        assert (tmp_path / MARK).exists() == (data == "simulated")
+    for name in ("forecasts.parquet", "events.parquet"):
+        assert b"shortcast.data" not in pq.read_metadata(tmp_path / name).metadata, name
 
 
 def test_every_drug_at_risk_has_one_forecast_of_each_model(backtest: Backtest, market: Any) -> None:
