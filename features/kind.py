@@ -134,6 +134,40 @@ def warning(data: str) -> str:
     return "" if data == "real" else WARNING
 
 
+def named(source: str, data: str) -> str:
+    """Return how the source of rows is named, which of made-up rows is no public body.
+
+    Parameters
+    ----------
+    source : str
+        Who publishes such records, or what they are called: 'FDA warning letters'.
+    data : str
+        'real' or 'simulated'.
+
+    Returns
+    -------
+    str
+    """
+    return source if data == "real" else f"SIMULATED, in the format of {source}"
+
+
+def shortage_list(data: str) -> str:
+    """Return what the list of shortages is called in a sentence, after 'the'.
+
+    Parameters
+    ----------
+    data : str
+        'real' or 'simulated'.
+
+    Returns
+    -------
+    str
+    """
+    if data == "real":
+        return "FDA drug shortage list"
+    return "SIMULATED shortage list in the format of the FDA's"
+
+
 def records_of(data: str) -> str:
     """Return what the records are called in a sentence.
 

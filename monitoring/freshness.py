@@ -9,6 +9,7 @@ from typing import Literal
 
 import duckdb
 
+from shortcast.features.kind import named
 from shortcast.features.sources import Source, registry
 from shortcast.monitoring.findings import Finding
 
@@ -104,7 +105,7 @@ def freshness(
     Parameters
     ----------
     connection : DuckDBPyConnection
-        The warehouse, with ``snapshots`` and ``quarantine``.
+        The warehouse, with ``snapshots``, ``quarantine`` and ``build``.
     today : date
         The day to judge by; later snapshots do not count.
     sources : mapping of str to Source, optional
@@ -150,13 +151,12 @@ def freshness(
     ).fetchall():
         reasons.setdefault((source, as_of), []).append((reason, count))
 
+    ((data,),) = connection.execute("SELECT data FROM build").fetchall()
     found = []
     for name, source in sorted((registry() if sources is None else sources).items()):
-        refusals = tuple(refused.get(name, ()))
+        refusals, title = tuple(refused.get(name, ())), named(source.title, data)
         if name not in last:
-            found.append(
-                Freshness(name, source.title, source.cadence_days, "never", refused=refusals)
-            )
+            found.append(Freshness(name, title, source.cadence_days, "never", refused=refusals))
             continue
         as_of, rows, rejected = last[name]
         rows, rejected = int(rows or 0), int(rejected or 0)
@@ -164,7 +164,7 @@ def freshness(
         found.append(
             Freshness(
                 source=name,
-                title=source.title,
+                title=title,
                 cadence_days=source.cadence_days,
                 state=state_of(age, source.cadence_days),
                 last_as_of=as_of,

@@ -7,17 +7,17 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shortcast import __version__
 from shortcast.features.kind import Data, marked, records_of, warning
 from shortcast.monitoring.forecast_log import ForecastRun
 from shortcast.serving.fields import ModelVersion
-from shortcast.serving.words import DISCLAIMER, SHORT_DISCLAIMER
+from shortcast.serving.words import DISCLAIMER, disclaimer, short_disclaimer
 
 #: Rows of one JSON answer, and of one CSV file.
 MAX_ROWS = 500
@@ -47,6 +47,11 @@ class Envelope(BaseModel):
     disclaimer: Annotated[str, Field(description="What a score is, and what it is not")] = (
         DISCLAIMER
     )
+
+    @model_validator(mode="after")
+    def _say_from_what(self) -> Self:
+        self.disclaimer = disclaimer(self.data)
+        return self
 
 
 class Page(Envelope):
@@ -204,7 +209,7 @@ def as_csv(
 
 def _note(data: str) -> str:
     """Return what stands in every row of a table: what a score is not, and if it is made up."""
-    return " ".join(filter(None, (warning(data), SHORT_DISCLAIMER)))
+    return " ".join(filter(None, (warning(data), short_disclaimer(data))))
 
 
 def _cell(value: object) -> object:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from shortcast.features import panel
 from shortcast.features.asof import AsOf
+from shortcast.features.kind import named
 from shortcast.features.sources import registry
 from shortcast.serving.warehouse import Warehouse, WarehouseError
 
@@ -105,7 +106,8 @@ class EvidenceReader:
             if held is not None and held[0] == stamp:
                 connection.close()
                 return held[1]
-            found = Evidence(_by_group(self._read(connection, stamp, drug_id, as_of)))
+            ((data,),) = connection.execute("SELECT data FROM build").fetchall()
+            found = Evidence(_by_group(self._read(connection, stamp, drug_id, as_of), data))
         except (WarehouseError, duckdb.Error) as error:
             log.warning("No evidence for %s at %s: %s", drug_id, as_of, error)
             return held[1] if held is not None else Evidence({}, str(error))
@@ -133,7 +135,7 @@ class EvidenceReader:
             return panel.evidence(view.connection, drug_id, as_of, view=view)
 
 
-def _by_group(rows: list[dict[str, object]]) -> dict[str, list[SourceRow]]:
+def _by_group(rows: list[dict[str, object]], data: str) -> dict[str, list[SourceRow]]:
     sources = registry()
     found: dict[str, list[SourceRow]] = {}
     for row in rows:
@@ -145,8 +147,8 @@ def _by_group(rows: list[dict[str, object]]) -> dict[str, list[SourceRow]]:
                 known_from=_day(row["known_from"]),
                 summary=str(row["summary"]),
                 source=str(row["source"]),
-                source_title=source.title if source else str(row["source"]),
-                publisher=source.publisher if source else "",
+                source_title=named(source.title if source else str(row["source"]), data),
+                publisher=named(source.publisher, data) if source else "",
                 source_file=str(row["source_file"]),
                 source_row=None if number is None or pd.isna(number) else int(str(number)),  # type: ignore[call-overload]
             )

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shortcast.database import session
 from shortcast.errors import ShortcastError
-from shortcast.features.kind import Data
+from shortcast.features.kind import Data, shortage_list
 from shortcast.features.warehouse import judged_on
 from shortcast.monitoring import forecast_log
 from shortcast.monitoring.forecast_log import ForecastRun
@@ -226,7 +226,7 @@ class Service:
                     horizon_months=horizon,
                     share=counted.prevalence,
                     in_words=_in_words(counted.prevalence, horizon),
-                    source=f"Counted over {counted.span} (FDA drug shortage list).",
+                    source=f"Counted over {counted.span} ({shortage_list(run.data)}).",
                 )
         share = self.scored(run, horizon).mean or None
         return BaseRate(

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from shortcast import __version__
+from shortcast.features import kind
 from shortcast.serving import words
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -116,8 +117,10 @@ def _environment() -> jinja2.Environment:
         ratio=words.ratio,
         tenths=words.tenths,
         share=lambda value: "–" if value is None else f"{100 * value:.1f}{_NO_BREAK}%",
-        disclaimer=words.DISCLAIMER,
-        short_disclaimer=words.SHORT_DISCLAIMER,
+        disclaimer=words.disclaimer,
+        short_disclaimer=words.short_disclaimer,
+        records_of=kind.records_of,
+        shortage_list=kind.shortage_list,
         not_a_cause=words.NOT_A_CAUSE,
         simulated_warning=words.SIMULATED,
         version=__version__,

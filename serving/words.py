@@ -8,18 +8,47 @@ from datetime import date
 from shortcast.features import kind
 from shortcast.features.groups import units
 
-#: Said with every answer that holds a score.
-DISCLAIMER = (
-    "The score is an estimate from public records. What it rests on is associated with "
-    "shortages and is not a cause of them. It is not medical advice, and never a reason to "
-    "stockpile."
-)
 
-#: The same in one line, for tables and headers.
-SHORT_DISCLAIMER = (
-    "Estimate from public records; associated with, not a cause; not medical advice; "
-    "never a reason to stockpile."
-)
+def disclaimer(data: str) -> str:
+    """Return what is said with every answer that holds a score.
+
+    Parameters
+    ----------
+    data : str
+        'real' or 'simulated': what it was made from.
+
+    Returns
+    -------
+    str
+    """
+    return (
+        f"The score is an estimate from {kind.records_of(data)}. What it rests on is associated "
+        "with shortages and is not a cause of them. It is not medical advice, and never a reason "
+        "to stockpile."
+    )
+
+
+def short_disclaimer(data: str) -> str:
+    """Return the same in one line, for tables and headers.
+
+    Parameters
+    ----------
+    data : str
+        'real' or 'simulated'.
+
+    Returns
+    -------
+    str
+    """
+    return (
+        f"Estimate from {kind.records_of(data)}; associated with, not a cause; not medical "
+        "advice; never a reason to stockpile."
+    )
+
+
+#: Of real records: what stands where nothing is said of an installation.
+DISCLAIMER = disclaimer("real")
+SHORT_DISCLAIMER = short_disclaimer("real")
 
 #: Said beside every reason.
 NOT_A_CAUSE = "Associated with the score, not a cause of a shortage."

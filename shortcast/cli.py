@@ -166,11 +166,27 @@ def _months(start: str, end: str) -> list[date]:
         raise typer.BadParameter(str(error)) from error
 
 
-def _say_what_a_score_is() -> None:
+def _say_what_a_score_is(data: str) -> None:
     """Say under a table of scores what they are and are not; it is no row of the table."""
-    from shortcast.serving.words import SHORT_DISCLAIMER
+    from shortcast.serving.words import short_disclaimer
 
-    _err.print(SHORT_DISCLAIMER, markup=False, soft_wrap=True)
+    _err.print(short_disclaimer(data), markup=False, soft_wrap=True)
+
+
+def _say_if_simulated(data: str) -> None:
+    """Say before what is told of made-up records that they are made up."""
+    from shortcast.features.kind import warning
+
+    if said := warning(data):
+        typer.echo(said)
+
+
+def _data_of_home() -> str:
+    """Return which kind of records the home in force holds; real while it holds none."""
+    from shortcast.features.archive import Archive
+    from shortcast.settings import settings
+
+    return Archive(settings().archive).data() or "real"
 
 
 @app.command(name="import")
@@ -189,8 +205,6 @@ def import_(
 
 def _tell_import(report: ImportReport, as_json: bool) -> None:
     """Print what an import did."""
-    from shortcast.features.kind import warning
-
     if as_json:
         _print_json(
             {
@@ -203,8 +217,7 @@ def _tell_import(report: ImportReport, as_json: bool) -> None:
         )
         return
     size = sum(f.bytes for f in report.added) / 1e6
-    if said := warning(report.data):
-        typer.echo(said)
+    _say_if_simulated(report.data)
     typer.echo(f"{len(report.added)} files added ({size:.1f} MB), {report.held} held already.")
     for entry in report.set_aside:
         typer.echo(f"set aside: {entry.source}/{entry.as_of}/{entry.file}: {entry.reason}")
@@ -293,9 +306,18 @@ def build(
         report = warehouse.build(force=force, progress=tell)
     snapshots = report.snapshots.to_dict("records")
     coverage = report.coverage.to_dict("records")
+    data = _data_of_home()
     if as_json:
-        _print_json({"rebuilt": report.rebuilt, "snapshots": snapshots, "coverage": coverage})
+        _print_json(
+            {
+                "data": data,
+                "rebuilt": report.rebuilt,
+                "snapshots": snapshots,
+                "coverage": coverage,
+            }
+        )
         return
+    _say_if_simulated(data)
     typer.echo("Warehouse built." if report.rebuilt else "Nothing new: the warehouse stands.")
     _print_table(
         "Coverage of joins",
@@ -337,6 +359,7 @@ def panel(
     months = _months(start, end)
     with _progress() as tell, open_warehouse() as connection:
         rows = write_panel(connection, months, out, progress=tell)
+    _say_if_simulated(_data_of_home())
     typer.echo(f"{out}: {rows:,} rows, {len(months)} months.")
 
 
@@ -356,7 +379,6 @@ def backtest(
     Example: shortcast backtest --from 2020-07 --to 2022-03 --out backtest
     """
     from shortcast import jobs
-    from shortcast.features.kind import warning
 
     _months(start, end)
     with _progress() as tell:
@@ -364,8 +386,7 @@ def backtest(
     if as_json:
         _print_json(metrics)
         return
-    if said := warning(metrics["data"]):
-        typer.echo(said)
+    _say_if_simulated(metrics["data"])
     _print_metrics(metrics)
     typer.echo(f"Files are in {out}.")
 
@@ -412,6 +433,7 @@ def train() -> None:
 
     with _progress() as tell:
         version = jobs.train(progress=tell)
+    _say_if_simulated(_data_of_home())
     typer.echo(f"Trained version {version}. Serve it with 'shortcast promote'.")
 
 
@@ -432,6 +454,7 @@ def promote(
 
     with _progress() as tell:
         bundle = make_champion(version, force=force, progress=tell)
+    _say_if_simulated(bundle.data)
     typer.echo(f"{bundle.name} version {bundle.version} is the champion.")
 
 
@@ -453,10 +476,12 @@ def score(
         result = jobs.score(
             _day(None), as_of=_day(as_of) if as_of is not None else None, progress=tell
         )
+    data = _data_of_home()
     if as_json:
-        _print_json(vars(result))
-    else:
-        typer.echo(result.message)
+        _print_json({"data": data, **vars(result)})
+        return
+    _say_if_simulated(data)
+    typer.echo(result.message)
 
 
 @app.command()
@@ -472,7 +497,7 @@ def rankings(
     """
     from shortcast.database import migrate
     from shortcast.monitoring import forecast_log
-    from shortcast.serving.words import DISCLAIMER, SIMULATED, percent
+    from shortcast.serving.words import disclaimer, percent
 
     migrate()
     asked = _day(as_of) if as_of is not None else None
@@ -488,20 +513,19 @@ def rankings(
                 "as_of": run.as_of,
                 "model": f"{run.model_name} {run.model_version}",
                 "horizon_months": int(horizon),
-                "disclaimer": DISCLAIMER,
+                "disclaimer": disclaimer(run.data),
                 "rankings": rows.to_dict("records"),
             }
         )
         return
-    if run.data == "simulated":
-        typer.echo(SIMULATED)
+    _say_if_simulated(run.data)
     _print_table(
         f"Estimated risk of a new shortage within {int(horizon)} months, as of {run.as_of}, "
         f"{run.model_name} version {run.model_version}",
         ("rank", "drug", "risk"),
         [(r["rank"], r["name"], percent(r["score"])) for r in rows.to_dict("records")],
     )
-    _say_what_a_score_is()
+    _say_what_a_score_is(run.data)
 
 
 @app.command()
@@ -517,7 +541,7 @@ def alerts(as_json: AsJson = False) -> None:
     from shortcast.monitoring import forecast_log
     from shortcast.monitoring.forecast_log import ForecastRun
     from shortcast.serving.alerts import Alert
-    from shortcast.serving.words import DISCLAIMER, SIMULATED, percent
+    from shortcast.serving.words import disclaimer, percent
 
     result = jobs.JOBS["alerts"](_day(None))
     run = forecast_log.latest_run()
@@ -538,13 +562,12 @@ def alerts(as_json: AsJson = False) -> None:
                 "data": run.data,
                 "as_of": run.as_of,
                 "model": f"{run.model_name} {run.model_version}",
-                "disclaimer": DISCLAIMER,
+                "disclaimer": disclaimer(run.data),
                 "alerts": [dict(zip(columns, row, strict=True)) for row in rows],
             }
         )
         return
-    if run.data == "simulated":
-        typer.echo(SIMULATED)
+    _say_if_simulated(run.data)
     _print_table(
         f"Standing alerts by the forecast as of {run.as_of}, {run.model_name} version "
         f"{run.model_version}; rank and risk within {jobs.REASONS_HORIZON} months",
@@ -552,7 +575,7 @@ def alerts(as_json: AsJson = False) -> None:
         [(*row[:4], percent(row[4]), row[5]) for row in rows],
     )
     typer.echo(result.message)
-    _say_what_a_score_is()
+    _say_what_a_score_is(run.data)
 
 
 @app.command()
@@ -591,6 +614,7 @@ def schedule(
     # What these tell of every wake-up and migration would hide what the jobs say.
     for library in ("alembic", "apscheduler"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    _say_if_simulated(_data_of_home())
     if days is None:
         run_schedule(JOBS)
         return
@@ -612,7 +636,9 @@ def run(
 
     if job not in JOBS:
         raise typer.BadParameter(f"There is no job {job!r}; the jobs are {', '.join(JOBS)}.")
-    typer.echo(run_job(job, _day(day), JOBS).message)
+    message = run_job(job, _day(day), JOBS).message
+    _say_if_simulated(_data_of_home())
+    typer.echo(message)
 
 
 @app.command()
@@ -630,13 +656,16 @@ def runs(
     migrate()
     columns = ("job", "day", "due_at", "started_at", "ended_at", "outcome", "rows", "message")
     found = list_job_runs(limit)
+    data = _data_of_home()
     if as_json:
-        rows = [{name: getattr(r, name) for name in (*columns, "inputs")} for r in found]
+        told = (*columns, "inputs")
+        rows = [{"data": data, **{name: getattr(r, name) for name in told}} for r in found]
         _print_json(rows)
         return
     if not found:
         typer.echo("No job has run yet: 'shortcast run JOB' runs one, 'shortcast schedule' all.")
         return
+    _say_if_simulated(data)
     _print_table("Runs", columns, [[_cell(getattr(r, name)) for name in columns] for r in found])
 
 
@@ -686,11 +715,13 @@ def audit(
     Example: shortcast audit --records ../shared/records --at 2020-05
     """
     from shortcast.audit import poisoned_future
+    from shortcast.features.kind import data_of_tree
 
     with _progress() as tell:
         differences = poisoned_future(
             records, at or ["2020-05", "2021-05", "2021-12"], progress=tell
         )
+    _say_if_simulated(data_of_tree(records))
     for line in differences:
         typer.echo(line)
     if differences:
@@ -750,7 +781,9 @@ def up(
         require_free("127.0.0.1", port)
     with _progress() as tell:
         first_run.prepare(records, progress=tell)
-    if serve_:
+    if not serve_:
+        _say_if_simulated(_data_of_home())
+    else:
         for line in first_run.what_to_try(f"http://127.0.0.1:{port}"):
             typer.echo(line)
         serve("127.0.0.1", port)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortcast.features.kind import warning
+from shortcast.features.kind import shortage_list, warning
 from shortcast.training.bundle import Bundle
 from shortcast.training.tables import figures_tables
 
@@ -10,7 +10,7 @@ _TEXT = """\
 # shortcast-risk, version {version}
 
 {simulated}For each drug (a set of active ingredients in a form group) that is not in shortage, the
-model estimates the probability that the FDA will list a **new** shortage of it within
+model estimates the probability that {listing} a **new** shortage of it within
 {horizons} months. It is made of boosted trees (LightGBM): for each horizon one set that
 learnt onsets and one that learnt which drugs are in shortage, averaged and
 recalibrated: the slope was learnt by an earlier fit, on a later slice of the training period
@@ -37,7 +37,7 @@ baseline, a ranking that can be cited with its date and version.
 
 ## What the label is worth
 
-The label is an entry on the FDA's shortage list. The list is a judgement about the whole
+The label is an entry on the {shortage_list}. {imitated}The list is a judgement about the whole
 market: it opens late, closes when one or more makers cover demand, and leaves out local
 and short gaps. In 2023 the FDA counted 55 new shortages and 236 that were prevented, so a
 right alert may look false. Of FDA and ASHP reports, 13.7 % were followed by a fall in
@@ -47,7 +47,7 @@ drugs listed before; the figures below are given for both.
 
 ## What it was made from, and its limits
 
-Public records only: the FDA's lists of shortages, recalls, inspections, approvals and
+{records} the FDA's lists of shortages, recalls, inspections, approvals and
 products, prices, and shortages abroad. No stock, no sales, no production figures.
 
 - On recalls the FDA says of its enforcement reports that a recall's status is not updated
@@ -57,12 +57,13 @@ products, prices, and shortages abroad. No stock, no sales, no production figure
 - There is no public map from a product to the plant that makes it. What is known of
   inspections is known of a company of that name. The sign of the association between
   inspection outcomes and shortages is disputed (GAO 2016; M&SOM 2025, 27:789).
-- Captures of the shortage list before 2020 are sparse; dates of ends are intervals.
-
+{captures}
 ## How good it was
 
 {figures}
 """
+
+_CAPTURES = "- Captures of the shortage list before 2020 are sparse; dates of ends are intervals.\n"
 
 _NO_FIGURES = (
     "No backtest of these records was found when the model was trained. Run\n"
@@ -85,9 +86,15 @@ def model_card(bundle: Bundle) -> str:
     """
     *shorter, longest = bundle.horizons
     said = warning(bundle.data)
+    real = bundle.data == "real"
     return _TEXT.format(
         version=bundle.version or "(not registered)",
         simulated=f"**{said}**\n\n" if said else "",
+        listing="the FDA will list" if real else "the made-up market's list will name",
+        shortage_list=shortage_list(bundle.data),
+        imitated="" if real else "What follows is of the real one, which it imitates. ",
+        records="Public records only:" if real else "SIMULATED records only, in the formats of",
+        captures=_CAPTURES if real else "",
         horizons=f"{', '.join(map(str, shorter))} and {longest}" if shorter else longest,
         trained_at=bundle.trained_at,
         trained_from=bundle.trained_from,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shortcast.features.kind import records_of, warning
+from shortcast.features.kind import records_of, shortage_list, warning
 from shortcast.training.tables import (
     figure,
     figures_tables,
@@ -23,7 +23,7 @@ _TEXT = """\
 At each as-of date a model scores every drug that is not in shortage, from what was known before
 that date. It is retrained every {cadence} months, on outcomes that had matured by then: the gap
 between training and test is the horizon. Precision and recall are of the list of one month; ties
-are broken in the worst order. An onset is a drug newly on the FDA's shortage list after at least
+are broken in the worst order. An onset is a drug newly on the {shortage_list} after at least
 six months without; how neighbouring listings join into one shortage is settled in hindsight. The
 figures say how well the *list* is foreseen: no cause, and no advice.
 
@@ -101,6 +101,7 @@ def evaluation_page(metrics: Mapping[str, Any]) -> str:
     return _TEXT.format(
         simulated=f"**{said}**\n\n" if said else "",
         records=records_of(metrics["data"]),
+        shortage_list=shortage_list(metrics["data"]),
         start=protocol["from"][:7],
         end=protocol["to"][:7],
         records_end=protocol["records_end"],

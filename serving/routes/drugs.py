@@ -39,7 +39,7 @@ from shortcast.serving.fields import (
 )
 from shortcast.serving.problems import Problem, responses
 from shortcast.serving.routes.parameters import AsOf, FormGroup, Search
-from shortcast.serving.routes.rankings import Reason
+from shortcast.serving.routes.rankings import Reason, told
 from shortcast.serving.service import BaseRate, Service, ServiceOf
 from shortcast.serving.words import NOT_A_CAUSE
 
@@ -260,7 +260,7 @@ def find_drug(service: Service, run: ForecastRun, drug_id: str) -> Drug:
             known_before=run.as_of,
             evidence=evidence.rows.get(reason["group"], []),
         )
-        for reason in found["reasons"]
+        for reason in told(found["reasons"], run.data)
     ]
     named = {reason.group for reason in reasons}
     return Drug(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from shortcast.features import groups
 from shortcast.features.groups.units import UNITS
+from shortcast.features.kind import named
 from shortcast.serving import quality
 from shortcast.serving.answers import Envelope, ModelName, about
 from shortcast.serving.champion import ChampionError
@@ -110,21 +111,22 @@ def find_model(service: Service) -> Champion:
         records_checksum=bundle.records_checksum,
         code_version=bundle.code_version,
         groups=bundle.groups,
-        features=[_feature(feature) for feature in bundle.catalogue],
+        features=[_feature(feature, bundle.data) for feature in bundle.catalogue],
         quality=quality.of_all_horizons(bundle),
         metrics=bundle.metrics,
         card=service.champion.card(),
     )
 
 
-def _feature(feature: BundleFeature) -> FeatureItem:
+def _feature(feature: BundleFeature, data: str) -> FeatureItem:
     """Return a feature of the model with what its declaration says of it."""
     declared = groups.features().get(feature.name)
     group = groups.registry().get(feature.group)
+    source = (declared.source if declared else "") or (group.source if group else "")
     return FeatureItem(
         name=feature.name,
         label=feature.label,
         group=feature.group,
         unit=UNITS[declared.unit].title if declared and declared.unit else "",
-        source=(declared.source if declared else "") or (group.source if group else ""),
+        source=named(source, data) if source else "",
     )

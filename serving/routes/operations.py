@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shortcast.errors import ShortcastError
 from shortcast.features.kind import Data
 from shortcast.serving.service import Service, ServiceOf
-from shortcast.serving.words import DISCLAIMER
+from shortcast.serving.words import DISCLAIMER, disclaimer
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,13 @@ def read_health(service: ServiceOf, response: Response) -> Health:
     well = all(check.ok for check in checks)
     response.status_code = 200 if well else 503
     response.headers["Cache-Control"] = "no-store"
-    return Health(status="ok" if well else "degraded", data=service.data(), checks=checks)
+    data = service.data()
+    return Health(
+        status="ok" if well else "degraded",
+        data=data,
+        checks=checks,
+        disclaimer=disclaimer(data),
+    )
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)

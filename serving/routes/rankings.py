@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from shortcast.features.kind import named
 from shortcast.monitoring.forecast_log import ForecastRun
 from shortcast.serving import lookup
 from shortcast.serving.answers import (
@@ -163,7 +164,7 @@ def read_rankings_csv(
         {
             **row,
             **said,
-            "reasons": in_one_line(row["reasons"]),
+            "reasons": in_one_line(told(row["reasons"], run.data)),
             "completeness": row["completeness"].get("share"),
         }
         for row in found
@@ -186,11 +187,11 @@ def find_rankings(
         ranked=service.scored(run, query.horizon).drugs,
         base_rate=service.base_rate(run, query.horizon),
         citation=cite(run, what),
-        items=[_item(row, query.horizon) for row in rows],
+        items=[_item(row, query.horizon, run.data) for row in rows],
     )
 
 
-def _item(row: dict[str, Any], horizon: int) -> RankedDrug:
+def _item(row: dict[str, Any], horizon: int, data: str) -> RankedDrug:
     return RankedDrug(
         rank=row["rank"],
         drug_id=row["drug_id"],
@@ -198,7 +199,7 @@ def _item(row: dict[str, Any], horizon: int) -> RankedDrug:
         form_group=row["form_group"],
         horizon_months=horizon,
         score=row["score"],
-        reasons=row["reasons"],
+        reasons=told(row["reasons"], data),
         completeness=row["completeness"].get("share"),
     )
 
@@ -215,6 +216,14 @@ def _find(
         limit=limit,
         offset=offset,
     )
+
+
+def told(reasons: list[dict[str, Any]], data: str) -> list[dict[str, Any]]:
+    """Return reasons as the log keeps them with their sources named as what they are."""
+    return [
+        {**reason, "sources": [named(source, data) for source in reason.get("sources", ())]}
+        for reason in reasons
+    ]
 
 
 def in_one_line(reasons: list[dict[str, Any]]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
+import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from shortcast.errors import ShortcastError
+from shortcast.features import groups
+from shortcast.features.sources import registry
 from shortcast.monitoring.job_runs import record
 from shortcast.serving.app import serve
 from shortcast.settings import Settings
@@ -60,6 +64,68 @@ def test_tables_of_simulated_results_say_so_in_their_file_names(
     for row in rows:
         assert row["data"] == "simulated"
         assert row["note"].startswith("SIMULATED: ")
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text of an answer."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
+
+
+def unmarked(texts: Iterable[str]) -> list[str]:
+    """Texts that name a public body, or one of its records, as if the rows were its own."""
+    names = {group.source for group in groups.registry().values()}
+    for source in registry().values():
+        names |= {source.title, source.publisher}
+    return [
+        text for text in texts if any(name in text for name in names) and "SIMULATED" not in text
+    ]
+
+
+PAGES = ("/", "/?q=soranide", "/drugs/velorane--injection", "/drugs/soranide--inhalation")
+PAGES += ("/alerts", "/sources", "/model")
+
+
+def texts(opened: TestClient, path: str) -> list[str]:
+    """What a page says, element by element."""
+    page = opened.get(path, headers={"accept": "text/html"})
+    assert page.status_code == 200
+    return [html.unescape(text) for text in re.split(r"<[^>]*>", page.text)]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_name_no_public_body_as_the_source_of_made_up_rows(
+    simulated: Any, client_of: Opener, path: str
+) -> None:
+    found = texts(client_of(simulated), path)
+    assert unmarked(found) == []
+    assert "public records" not in " ".join(found).lower()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_of_real_records_name_public_records(client: TestClient, path: str) -> None:
+    """What is asked for above is no empty wish."""
+    found = texts(client, path)
+    assert "public records" in " ".join(found)
+    if path in ("/sources", "/model", "/"):
+        assert unmarked(found)
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_answers_name_no_public_body_as_the_source_of_made_up_rows(
+    simulated: Any, client_of: Opener, path: str
+) -> None:
+    assert unmarked(strings(client_of(simulated).get(path).json())) == []
+
+
+def test_sources_of_real_records_are_named_as_they_are(client: TestClient) -> None:
+    assert len(unmarked(strings(client.get("/v1/sources").json()))) > 2 * len(registry()) - 1
 
 
 def test_tables_of_real_results_have_no_mark(client: TestClient) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -412,7 +413,9 @@ def test_rankings_of_a_made_up_market_say_so(
         return run
 
     monkeypatch.setattr(forecast_log, "latest_run", simulated)
-    assert shortcast("rankings").out.startswith(f"{SIMULATED}\n")
+    answer = shortcast("rankings")
+    assert answer.out.startswith(f"{SIMULATED}\n")
+    assert "Estimate from SIMULATED records" in answer.err
 
 
 def test_alerts_open_once_and_stand(shortcast: Shell, own_scored_home: Path) -> None:
@@ -515,6 +518,40 @@ def test_figures_of_a_made_up_market_say_so(
     answer = shortcast("backtest", "--from", "2020-01", "--to", "2020-02")
     assert answer.out.startswith(SIMULATED) == says
     assert "prevalence\t0.500" in answer.out
+
+
+def test_whatever_is_told_of_a_made_up_market_says_so_first(
+    shortcast: Shell, own_simulated_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from shortcast import audit, first_run
+    from shortcast.training import promotion
+
+    named = SimpleNamespace(name="lightgbm", version="2", data="simulated")
+    monkeypatch.setattr(jobs, "train", lambda **_: "2")
+    monkeypatch.setattr(jobs, "score", lambda *_, **__: jobs.JobResult(1, message="Scored."))
+    monkeypatch.setattr(promotion, "promote", lambda *_, **__: named)
+    monkeypatch.setattr(audit, "poisoned_future", lambda *_, **__: [])
+    monkeypatch.setattr(first_run, "prepare", lambda *_, **__: None)
+    records = tmp_path / "simulated"
+    write_tree(records, {"nadac/2020-01-01/SIMULATED-nadac.csv": b"x"})
+    months = ("--from", "2020-01", "--to", "2020-02")
+    for command in (
+        ("build",),
+        ("panel", *months, "--out", tmp_path / "panel.parquet"),
+        ("train",),
+        ("promote",),
+        ("score",),
+        ("run", "build", "--day", "2022-09-01"),
+        ("runs",),
+        ("audit", "--records", records),
+        ("up", "--no-serve"),
+    ):
+        answer = shortcast(*command)
+        assert (answer.code, answer.out.splitlines()[0]) == (0, SIMULATED), command
+    for command in (("build",), ("score",)):
+        assert shortcast(*command, "--json").json["data"] == "simulated"
+    assert {run["data"] for run in shortcast("runs", "--json").json} == {"simulated"}
+    assert shortcast("audit", "--records", tmp_path).out.startswith("Not one cell")
 
 
 def test_up_says_which_address_to_open_and_serves_there(

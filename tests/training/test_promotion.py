@@ -91,7 +91,7 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
 
     run_id = tracking.log_backtest(backtest)
     run = tracking.client().get_run(run_id)
-    assert run.info.run_name.startswith("SIMULATED-backtest ")
+    assert str(run.info.run_name).startswith("SIMULATED-backtest ")
     roc_auc = backtest.metrics["horizons"]["6"]["models"]["lightgbm"]["roc_auc"]
     assert run.data.metrics["lightgbm/6/roc_auc"] == roc_auc
     assert run.data.tags["records_checksum"] == "checksum-of-the-market"
@@ -103,7 +103,7 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     proven = train(market.panel, market.spells, market.records_end, **arguments)
     proven_run = tracking.client().get_run(proven.run_id)
     assert proven_run.data.tags["backtest_run"] == run_id
-    assert proven_run.info.run_name.startswith("SIMULATED-train to ")
+    assert str(proven_run.info.run_name).startswith("SIMULATED-train to ")
     assert proven_run.data.metrics["lightgbm/6/roc_auc"] == roc_auc
     assert "reliability.png" in {
         file.path for file in tracking.client().list_artifacts(proven.run_id)
