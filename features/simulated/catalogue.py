@@ -12,7 +12,12 @@ from shortcast.features.identity.drugs import drug_id
 from shortcast.features.identity.forms import FORM_GROUPS
 from shortcast.features.simulated.calendar import Calendar
 from shortcast.features.simulated.design import Design
-from shortcast.features.simulated.names import brand_names, firm_names, ingredient_names
+from shortcast.features.simulated.names import (
+    MOST_NAMES,
+    brand_names,
+    firm_names,
+    ingredient_names,
+)
 from shortcast.features.simulated.parameters import Parameters
 from shortcast.features.simulated.state import NEVER
 
@@ -235,7 +240,9 @@ def _products(
     originator = (design.makers_target[drug] == 1) | ~pd.Series(drug).duplicated().to_numpy()
     unapproved = drugs["is_unapproved"].to_numpy()[drug]
     kind = np.where(unapproved, "", np.where(originator, "NDA", "ANDA"))
-    number = 900_001 + np.arange(count)
+    # Six digits, as the lists have them; 76xxxx are those of biologics, the others given to nobody.
+    number = 300_001 + np.arange(count)
+    number[number >= 760_000] += 10_000
     gone = leaves < NEVER
     left = calendar.starts[np.minimum(leaves, len(calendar.starts) - 1)]
     applications = pd.DataFrame(
@@ -250,7 +257,9 @@ def _products(
             "left_on": days_to_dates(left, gone),
         }
     )
-    brand = np.array(brand_names(parameters.seed, min(count, 60_000)), dtype=object)
+    brand_of = np.cumsum(originator) - 1
+    brands = min(int(originator.sum()), MOST_NAMES)
+    brand = np.array(brand_names(parameters.seed, brands), dtype=object)
     strengths = rng.integers(1, 3, count)
     of = np.repeat(np.arange(count), strengths)
     which = np.concatenate([[0], np.cumsum(np.ones(len(of), np.int64))[:-1]])
@@ -270,7 +279,8 @@ def _products(
             "product_no": pd.Series(which + 1).astype("str").str.zfill(3),
             "strength": pd.Series(texts[position, which], dtype="str"),
             "brand": pd.Series(
-                np.where(originator[of], brand[np.minimum(of, len(brand) - 1)], ""), dtype="str"
+                np.where(originator[of], brand[np.minimum(brand_of[of], brands - 1)], ""),
+                dtype="str",
             ),
             "segment": segment,
             "price_factor": np.exp(rng.normal(0.0, 0.1, len(of)) + 0.5 * which).astype(np.float32),

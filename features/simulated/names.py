@@ -12,7 +12,7 @@ import numpy as np
 #: Enough names for this many drugs.
 MOST_DRUGS = 60_000
 #: Some drugs need a second name: a combination may turn out to be there already.
-_MOST_NAMES = 2 * MOST_DRUGS
+MOST_NAMES = 2 * MOST_DRUGS
 
 #: Endings of ingredients; no INN stem is among them.
 INGREDIENT_ENDINGS = ("ozzle", "umble", "iffle", "addle", "unkle", "oggle")
@@ -116,8 +116,8 @@ def _numbered(
 
 def _distinct_stems(seed: int, kind: int, count: int) -> list[str]:
     """Stems that differ as text, too: syllables can be cut in more than one way."""
-    if count > _MOST_NAMES:
-        raise ValueError(f"{count} names were asked for: there are at most {_MOST_NAMES}.")
+    if count > MOST_NAMES:
+        raise ValueError(f"{count} names were asked for: there are at most {MOST_NAMES}.")
     found: dict[str, None] = {}
     wanted = count
     while len(found) < count:

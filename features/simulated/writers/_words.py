@@ -75,11 +75,16 @@ class Words:
         catalogue = world.catalogue
         drugs, firms = catalogue.drugs, catalogue.firms
         known = catalogue.ingredients.set_index("ingredient")["salt"]
-        single = drugs["ingredients"].str.split("; ").explode()
-        salted = (single + " " + single.map(known).fillna("").astype("str")).str.strip()
-        bare = single.groupby(level=0).agg(" and ".join).astype("str")
-        full = salted.groupby(level=0).agg(" and ".join).astype("str")
-        substance = salted.str.upper().groupby(level=0).agg("; ".join).astype("str")
+        # A drug has one ingredient or two.
+        parts = drugs["ingredients"].str.partition("; ")
+        one, other = parts[0], parts[2]
+        bare = _joined(one, other, " and ")
+        one, other = (
+            (name + " " + name.map(known).fillna("").astype("str")).str.strip()
+            for name in (one, other)
+        )
+        full = _joined(one, other, " and ")
+        substance = _joined(one.str.upper(), other.str.upper(), "; ")
         form = drugs["form_words"].replace(_PLURALS).astype("str")
 
         parent = firms["parent"].to_numpy()
@@ -109,6 +114,10 @@ class Words:
                 }
             ),
         )
+
+
+def _joined(one: pd.Series, other: pd.Series, between: str) -> pd.Series:
+    return one + (between + other).where(other != "", "")
 
 
 def _titled(names: pd.Series) -> pd.Series:

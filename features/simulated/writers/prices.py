@@ -46,6 +46,8 @@ _CROSSWALK_HEADER = (
     "bill_units_per_item,bill_units_per_pkg,has_multiple_hcpcs,all_hcpcs_codes"
 )
 _PARTB_YEARS, _PARTD_YEARS = 5, 2
+#: Part D pays since then.
+_PARTD_FROM = 2006
 _MOST_LABELERS = 3
 
 
@@ -71,18 +73,19 @@ def write_nadac(world: World, root: Path, words: Words) -> None:
     ndc = _eleven(products["package_ndc"])
     unit = drugs["unit"].iloc[drug].reset_index(drop=True)
     kind = pd.Series(np.where(products["brand"] != "", "B", "G"), dtype="str")
-    by_month = {month: at for at, month in enumerate(world.price_months)}
+    first_month = world.price_months[0].astype("datetime64[M]")
     for year in range(world.starts_on.year - 1, world.ends_on.year):
         day = date(year, 12, 31)
         own = dice(world, "nadac", day)
         prices = world.survey_prices(year)
         if prices.empty:
             continue
-        place_in = prices.groupby(["event_date", drug[prices["product"]]]).cumcount()
-        prices = prices[place_in < _MOST_PRICED].reset_index(drop=True)
+        month = prices["event_date"].to_numpy("datetime64[M]") - first_month
+        of_drug = pd.Series(month.astype(np.int64) * len(drugs) + drug[prices["product"]])
+        priced = (of_drug.groupby(of_drug).cumcount() < _MOST_PRICED).to_numpy()
+        prices, month = prices[priced].reset_index(drop=True), month[priced].astype(np.int64)
         product = prices["product"].to_numpy()
         # Where no pharmacy answered, the price and day of the month before are carried over.
-        month = np.array([by_month[m] for m in prices["event_date"].to_numpy("datetime64[D]")])
         carried = some(own, len(prices), _CARRIED) & (month > 0)
         before = np.exp(world.log_price[np.maximum(month - 1, 0), drug[product]])
         before = before * products["price_factor"].to_numpy()[product]
@@ -281,7 +284,7 @@ def write_partd(world: World, root: Path, words: Words) -> None:
     """
     catalogue = world.catalogue
     spending = world.yearly_spending()
-    spending = spending[spending["part"] == "D"]
+    spending = spending[(spending["part"] == "D") & (spending["year"] >= _PARTD_FROM)]
     applications = catalogue.applications
     brand = catalogue.products.drop_duplicates("application").set_index("application")["brand"]
     since = applications["approval_date"].dt.year
