@@ -21,6 +21,8 @@ from shortcast.features.sources.tables import decode, rejects, tidy_columns
 
 # RE2's \s knows ASCII only, so the other blanks that occur are named.
 _FOLD = compute.ReplaceSubstringOptions("[\\s\u00a0\u200b\ufeff]+", " ")
+#: Cells that may need it: a blank at an end, two in a row, or a character that is not plain.
+_MAY_FOLD = compute.MatchSubstringOptions("^ |  | $|[^ -~]")
 
 
 def read_plain(
@@ -98,7 +100,8 @@ def read_plain(
     mended, bad = _mend(odd, header, file, delimiter, quoted)
     if len(mended):
         frame = pd.concat([frame, mended]).sort_values("source_row")
-    frame = frame[(frame[header] != "").any(axis=1)].reset_index(drop=True)
+    blank = (frame[header] == "").all(axis=1)
+    frame = (frame[~blank] if blank.any() else frame).reset_index(drop=True)
     if frame.empty and bad.empty:
         raise SourceError(f"{file} has a header and no rows; fetch it again.")
     return frame, bad
@@ -114,6 +117,10 @@ def _tidy(table: pa.Table) -> pa.Table:
     """Fold white space in every cell, as `tables.tidy` does."""
     columns = []
     for column in table.columns:
+        untidy = compute.call_function("match_substring_regex", [column], _MAY_FOLD)
+        if not compute.call_function("any", [untidy]).as_py():
+            columns.append(column)
+            continue
         # Few distinct values in most columns: tidy each of them once.
         encoded = column.combine_chunks().dictionary_encode()
         words = encoded.dictionary

@@ -31,6 +31,7 @@ from shortcast.features.sources._product_tables import (
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
 from shortcast.features.sources.tables import (
+    join_texts,
     parse_dates,
     read_zip,
     rejects,
@@ -258,7 +259,7 @@ def _read_current(
         quarantine.append(bad)
         codes["product_no"] = codes["product_no"].str.zfill(3)
         by = [*_KEY, "status_code"]
-        joined = codes[codes["te_code"] != ""].groupby(by, as_index=False)["te_code"].agg(", ".join)
+        joined = join_texts(codes[codes["te_code"] != ""], by, "te_code", ", ")
         products = products.drop(columns="te_code").merge(joined, how="left", on=by)
 
     approved = pd.DataFrame(columns=["application_no", "day", "file", "source_row"])

@@ -21,6 +21,7 @@ from shortcast.features.sources._fda_exports import (
     read_csv_export,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.tables import join_texts
 
 #: The Dashboard hands out at most this many rows at once and says nothing about the rest.
 PAGE_ROWS = 5000
@@ -151,14 +152,11 @@ def _one_row_an_inspection(frame: pd.DataFrame) -> pd.DataFrame:
     ranked["project_area_count"] = by_id.transform("size")
     worst = ranked.sort_values(["severity", "source_row"], ascending=[False, True])
     worst = worst.drop_duplicates("inspection_id").sort_values("source_row", ignore_index=True)
-    areas = (
-        frame[["inspection_id", "project_area"]]
-        .drop_duplicates()
-        .sort_values("project_area")
-        .groupby("inspection_id")["project_area"]
-        .agg("|".join)
+    distinct = frame[["inspection_id", "project_area"]].drop_duplicates()
+    areas = join_texts(distinct.sort_values("project_area"), ["inspection_id"], "project_area", "|")
+    worst["project_areas"] = worst["inspection_id"].map(
+        areas.set_index("inspection_id")["project_area"]
     )
-    worst["project_areas"] = worst["inspection_id"].map(areas)
     names = [column.name for column in TABLE.columns]
     return worst[[*names, "source_file", "source_row"]]
 

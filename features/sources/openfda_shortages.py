@@ -71,9 +71,8 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     fields = [record for record in records if isinstance(record, dict)]
     require(sorted({name for record in fields for name in record}), _REQUIRED, path.name)
     names = [*TEXT_COLUMNS, "status", "update_type", *_DATES]
-    frame = pd.DataFrame(
-        [[_text(record, name) for name in names] for record in fields], columns=names, dtype="str"
-    )
+    blocks = [block if isinstance(block := r.get("openfda"), dict) else {} for r in fields]
+    frame = pd.DataFrame({name: _texts(fields, blocks, name) for name in names}, dtype="str")
     frame["source_file"], frame["source_row"] = path.name, numbers[good].to_numpy()
     return read_listings(frame, as_of, [entry])
 
@@ -110,16 +109,24 @@ def _records(path: Path) -> list[Any]:
     return records
 
 
-def _text(record: dict[str, Any], name: str) -> str:
-    """Return a field as tidy text: lists joined by ';', '' where it is missing."""
+def _texts(
+    records: Sequence[dict[str, Any]], blocks: Sequence[dict[str, Any]], name: str
+) -> list[str]:
+    """Return a field of each record, or of its block ``openfda``, as tidy text."""
     if name.startswith("openfda_"):
-        block = record.get("openfda")
-        value = block.get(name.removeprefix("openfda_")) if isinstance(block, dict) else None
-    else:
-        value = record.get(_RENAMED.get(name, name))
+        field = name.removeprefix("openfda_")
+        return [_text(block.get(field)) for block in blocks]
+    field = _RENAMED.get(name, name)
+    return [_text(record.get(field)) for record in records]
+
+
+def _text(value: Any) -> str:
+    """Return a value as tidy text: lists joined by ';', '' where it is missing."""
+    if value is None:
+        return ""
     if isinstance(value, list):
         return ";".join(tidy(str(item)) for item in value)
-    return "" if value is None else tidy(str(value))
+    return tidy(str(value))
 
 
 SOURCE = Source(

@@ -99,7 +99,10 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     frame["source_row"] = range(1, len(frame) + 1)
     frame["source_file"] = path.name
     for name in _TEXTS:
-        frame[name] = frame[name].astype("str").fillna("").str.split().str.join(" ")
+        # Few distinct texts stand in many rows: each is tidied once.
+        codes, words = pd.factorize(frame[name].astype("str").fillna(""))
+        tidied = pd.Series(words, dtype="str").str.split().str.join(" ")
+        frame[name] = tidied.take(codes).set_axis(frame.index)
     frame["brand_or_generic"] = frame["brand_or_generic"].str.lower()
 
     good = pd.Series(True, index=frame.index)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -18,7 +17,8 @@ import pandas as pd
 
 from shortcast.features.sources.contract import REJECT_COLUMNS, SourceError
 
-_SPACES = re.compile(r"[\s\u00a0\u200b\ufeff]+")
+#: Blanks that have no width, and that Python does not count as white space.
+_WIDTHLESS = str.maketrans({"\u200b": " ", "\ufeff": " "})
 #: No public record of US drugs is older; a date before it is a typing error.
 EARLIEST = date(1900, 1, 1)
 
@@ -83,7 +83,46 @@ def tidy(value: str) -> str:
     str
         Without white space around it.
     """
-    return _SPACES.sub(" ", value).strip()
+    if not value.isascii():
+        value = value.translate(_WIDTHLESS)
+    return " ".join(value.split())
+
+
+class _Tidied(dict[str, str]):
+    """Texts and how they read when tidied: most cells of a table have been seen before."""
+
+    def __missing__(self, value: str) -> str:
+        self[value] = text = tidy(value)
+        return text
+
+
+def join_texts(frame: pd.DataFrame, by: Sequence[str], column: str, between: str) -> pd.DataFrame:
+    """Join the texts of each group into one, in the order of the rows.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the columns ``by`` and ``column``.
+    by : sequence of str
+        What makes a group.
+    column : str
+        Texts.
+    between : str
+        What stands between two of them.
+
+    Returns
+    -------
+    DataFrame
+        ``by`` and ``column``, one row a group.
+    """
+    keys = list(by)
+    # pandas joins one group at a time, and most groups are of one row.
+    several = frame.duplicated(keys, keep=False)
+    lone = frame.loc[~several, [*keys, column]]
+    if not several.any():
+        return lone
+    joined = frame[several].groupby(keys, as_index=False)[column].agg(between.join)
+    return pd.concat([lone, joined], ignore_index=True)
 
 
 def tidy_columns(names: Iterable[str]) -> list[str]:
@@ -168,10 +207,16 @@ def read_csv(
         raise SourceError(f"{file} has a header and no rows; fetch it again.")
     header = tidy_columns(records[0])
     width = len(header)
+    tidied = _Tidied()
     rows = [
-        [*map(tidy, record[:width]), *[""] * (width - len(record)), number, len(record)]
+        [
+            *map(tidied.__getitem__, record[:width]),
+            *[""] * (width - len(record)),
+            number,
+            len(record),
+        ]
         for number, record in enumerate(records[1:], start=1)
-        if not skip_blank or any(field.strip() for field in record)
+        if not skip_blank or any(map(str.strip, record))
     ]
     return pd.DataFrame(rows, columns=[*header, "source_row", "field_count"])
 
@@ -288,11 +333,16 @@ def parse_numbers(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     bad : Series of bool
         True where there was text that is no number.
     """
-    text = values.fillna("").astype(str).str.replace(r"[$,\s]", "", regex=True)
-    text = text.where(~text.isin(["NA", "N/A"]), "")
+    text = values.fillna("").astype(str)
     parsed = pd.to_numeric(text, errors="coerce").astype("float64")
+    # Only what is no number as it stands is looked at closely.
+    rest = parsed.isna() & (text != "")
+    cleaned = text[rest].str.replace(r"[$,\s]", "", regex=True)
+    cleaned = cleaned.where(~cleaned.isin(["NA", "N/A"]), "")
+    parsed[rest] = pd.to_numeric(cleaned, errors="coerce").astype("float64")
     parsed = parsed.mask(parsed.abs() == float("inf"))
-    return parsed, parsed.isna() & (text != "")
+    is_blank = (text == "") | (cleaned == "").reindex(text.index, fill_value=False)
+    return parsed, parsed.isna() & ~is_blank
 
 
 def read_bytes(path: Path) -> bytes:
