@@ -10,14 +10,17 @@ count as one: killed in any of them, it begins with the backtest again.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from shortcast import jobs
 from shortcast.errors import ShortcastError
 from shortcast.features import groups, simulated, warehouse
-from shortcast.features.archive import Archive
+from shortcast.features.archive import Archive, checksum
 from shortcast.features.kind import warning
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
@@ -48,8 +51,36 @@ def prepare(records: Path | None, *, progress: Callable[[str], None] = jobs.quie
     Raises
     ------
     ShortcastError
-        If the records do not suffice to train on, or are of another kind than the archive's.
+        If the records do not suffice to train on, or are of another kind than the archive's,
+        or another first run is at work in this home.
     """
+    with _alone():
+        _prepare(records, progress)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold this home for the whole of a first run; each step holds its own lock beside it.
+
+    Raises
+    ------
+    ShortcastError
+        If another first run is at work.
+    """
+    home = settings().home
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(home / ".first-run.lock").acquire(timeout=0):
+            yield
+    except Timeout as error:
+        raise ShortcastError(
+            f"Another 'make up' or 'shortcast up' is at work in {home}, so this one stopped before "
+            "it began; wait until that one serves, or name another home: SHORTCAST_HOME=DIR."
+        ) from error
+
+
+def _prepare(records: Path | None, progress: Callable[[str], None]) -> None:
+    """Do what `prepare` says, with the home to itself."""
     config = settings()
     if records is not None:
         report = jobs.import_tree(records)
@@ -133,15 +164,30 @@ def _import_simulated(progress: Callable[[str], None]) -> None:
     tree = simulated.records(
         Parameters(drugs=DRUGS, years=YEARS, seed=SEED), folder / "records", progress=progress
     )
+    _require_same(tree)
     report = jobs.import_tree(tree)
-    if report.set_aside:
-        raise ShortcastError(
-            f"{home} holds part of the simulated records of another version of shortcast; remove "
-            "it, for it holds nothing real, and begin again."
-        )
     progress(f"import: {len(report.added)} files added, {report.held} held already, SIMULATED")
     (tree / simulated.TRUTH).replace(home / simulated.TRUTH)
     shutil.rmtree(folder)
+
+
+def _require_same(tree: Path) -> None:
+    """Refuse simulated records other than those that the archive holds part of.
+
+    Raises
+    ------
+    ShortcastError
+        If a file of the archive is not in the tree, or not with these bytes; nothing was
+        imported then.
+    """
+    config = settings()
+    for held in Archive(config.archive).entries():
+        path = tree / held.source / held.as_of / held.file
+        if not path.is_file() or checksum(path) != held.sha256:
+            raise ShortcastError(
+                f"{config.home} holds part of the simulated records of another version of "
+                "shortcast; remove it, for it holds nothing real, and begin again."
+            )
 
 
 def _is_champion_of(checksum: str, progress: Callable[[str], None]) -> bool:

@@ -20,7 +20,7 @@ TRUTH, ABOUT = f"{PREFIX}truth.parquet", f"{PREFIX}README.txt"
 
 
 def records(
-    parameters: Parameters | None,
+    parameters: Parameters,
     out: Path,
     *,
     progress: Callable[[str], None] = lambda _: None,
@@ -29,8 +29,8 @@ def records(
 
     Parameters
     ----------
-    parameters : Parameters or None
-        Size, seed and rates; 800 drugs, 10 years and seed 1 where there is none.
+    parameters : Parameters
+        Size, seed and rates.
     out : Path
         Folder to write, which must be empty or not there yet. It gets
         ``SOURCE/AS_OF/SIMULATED-...``, the true hazards (`TRUTH`) and what it is (`ABOUT`).
@@ -48,11 +48,9 @@ def records(
         If the folder holds something already.
     """
     # The machinery is loaded when it is used: the command line imports this module for its names.
-    from shortcast.features.simulated.parameters import Parameters
     from shortcast.features.simulated.world import simulate
     from shortcast.features.simulated.writers import write_records
 
-    parameters = parameters or Parameters(drugs=800, years=10, seed=1)
     out = out.absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ShortcastError(

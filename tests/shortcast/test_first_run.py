@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -184,9 +184,8 @@ def test_a_home_without_records_gets_those_of_a_made_up_market_and_no_others(
     assert len(made_up) == 1
     assert trainer.asked == ["backtest 2019-04 2020-03", "train", "promote"]
 
-    with pytest.raises(
-        ShortcastError, match=r"holds real records .* simulated ones.*SHORTCAST_HOME=DIR.*remove"
-    ):
+    mixed = r"are real records .* simulated ones.*SHORTCAST_HOME=DIR.*remove"
+    with pytest.raises(ShortcastError, match=mixed):
         prepare(records)
 
 
@@ -195,11 +194,11 @@ def test_a_first_run_that_was_killed_amid_the_made_up_records_makes_them_again(
 ) -> None:
     copy, copied = Archive._copy, []
 
-    def killed(self: Archive, path: Path, entry: ArchivedFile) -> None:
+    def killed(self: Archive, opened: Callable[[], IO[bytes]], entry: ArchivedFile) -> None:
         if len(copied) == 5:
             raise KeyboardInterrupt
-        copied.append(path)
-        copy(self, path, entry)
+        copied.append(entry)
+        copy(self, opened, entry)
 
     def built(**_: Any) -> None:
         raise ShortcastError("far enough")
@@ -216,6 +215,42 @@ def test_a_first_run_that_was_killed_amid_the_made_up_records_makes_them_again(
     assert len(made_up) == 2, "made again once, and then they are there"
     assert len(Archive(settings().archive).entries()) == len(TREE)
     assert not made_up[0].parent.exists()
+
+
+def test_half_of_another_versions_made_up_records_is_refused_before_anything_is_added(
+    made_up: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (place, raw), *_ = TREE.items()
+    older = {"/SIMULATED-".join(place.rsplit("/", 1)): raw + b"\n"}
+    jobs.import_tree(write_tree(tmp_path / "older", older))
+    first_run._half_made().mkdir()
+    monkeypatch.setattr(jobs, "import_tree", lambda _: pytest.fail("it was imported"))
+    with pytest.raises(ShortcastError, match=r"another version of shortcast; remove it"):
+        prepare(None)
+    assert len(Archive(settings().archive).entries()) == 1
+
+
+def test_of_two_first_runs_at_once_the_second_stops_before_it_begins(
+    own_tiny_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second: list[str] = []
+
+    def meanwhile(**_: Any) -> None:
+        with pytest.raises(ShortcastError) as refused:
+            prepare(None)
+        second.append(str(refused.value))
+        raise ShortcastError("far enough")
+
+    # Where the first is past the import and the build, neither of which would stop a second.
+    monkeypatch.setattr(first_run, "_is_champion_of", lambda *_: False)
+    monkeypatch.setattr(jobs, "backtest", lambda *_, **__: meanwhile())
+    with pytest.raises(ShortcastError, match="far enough"):
+        prepare(None)
+    (sentence,) = second
+    assert sentence.startswith("Another 'make up' or 'shortcast up' is at work in ")
+    # Nothing is left behind that would stop the next one.
+    with pytest.raises(ShortcastError, match="far enough"):
+        prepare(None)
 
 
 def test_a_home_with_real_records_goes_on_with_them(
