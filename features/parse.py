@@ -229,6 +229,31 @@ def parse_all(
     return found
 
 
+def parse_one(archive: Archive, parsed: Path, snapshot: Snapshot) -> ParsedSnapshot:
+    """Parse one snapshot of the archive, unless the cache has it.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    parsed : Path
+        Folder of the cache.
+    snapshot : Snapshot
+        One of its snapshots.
+
+    Returns
+    -------
+    ParsedSnapshot
+        Accepted, or refused with the reason.
+
+    Raises
+    ------
+    ShortcastError, ReaderDefectError
+        As `parse_all`.
+    """
+    return _parse(archive, parsed, [snapshot], 1, lambda _: None)[0]
+
+
 def _parse(
     archive: Archive,
     parsed: Path,
@@ -344,27 +369,44 @@ def _refuse_unusable(reading: Reading, snapshot: Snapshot) -> None:
     SourceError
         With the counts and the first fault.
     """
-    frames = list(reading.tables.values())
-    most = max((len(frame) for frame in frames), default=0)
+    most = max((len(frame) for frame in reading.tables.values()), default=0)
     entries = reading.rejects
     if most and len(entries) <= most:
         return
-    # An entry may tell of a value that was left empty in a row that is kept; and it may name
-    # the member of a zip where the row names the zip.
-    kept = {row for f in frames for row in _numbered(f["source_file"], f["source_row"])}
-    lost = {row for row in _numbered(entries["file"], entries["row"]) if row not in kept}
-    total = len(kept) + len(lost)
-    if total and len(lost) <= MAX_REJECTED_SHARE * total:
+    kept, lost = count_records(reading)
+    if kept + lost and lost <= MAX_REJECTED_SHARE * (kept + lost):
         return
     if entries.empty:
         raise SourceError(f"{snapshot.source} of {snapshot.as_of} holds no row; fetch it again.")
     first = entries.iloc[0]
     raise SourceError(
-        f"{snapshot.source} of {snapshot.as_of}: {len(lost):,} of {total:,} rows are unusable, the "
-        f"first because {first['file']} row {first['row']}, column {first['column']}: "
+        f"{snapshot.source} of {snapshot.as_of}: {lost:,} of {kept + lost:,} rows are unusable, "
+        f"the first because {first['file']} row {first['row']}, column {first['column']}: "
         f"{first['reason']} ({str(first['value'])[:40]!r}); fetch it again, or mend the reader if "
         "the source has changed its format."
     )
+
+
+def count_records(reading: Reading) -> tuple[int, int]:
+    """Count the records of a snapshot that are used, and those that are left out.
+
+    Parameters
+    ----------
+    reading : Reading
+        What the reader made of the snapshot.
+
+    Returns
+    -------
+    kept, lost : int
+        An entry of the quarantine may tell of a value that was left empty in a row that is
+        kept; such a record counts as kept.
+    """
+    frames = reading.tables.values()
+    kept = {row for f in frames for row in _numbered(f["source_file"], f["source_row"])}
+    entries = reading.rejects
+    # An entry may name the member of a zip where the row names the zip.
+    lost = {row for row in _numbered(entries["file"], entries["row"]) if row not in kept}
+    return len(kept), len(lost)
 
 
 def _numbered(files: pd.Series, rows: pd.Series) -> Iterable[tuple[str, str]]:

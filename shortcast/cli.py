@@ -27,6 +27,7 @@ from shortcast.errors import ShortcastError
 
 if TYPE_CHECKING:
     from shortcast.features.archive import ImportReport
+    from shortcast.features.fetching.run import Planned
 
 app = typer.Typer(
     name="shortcast",
@@ -289,6 +290,75 @@ def import_export(
     with exclusive(config.home, what="the import"), _progress() as tell:
         report = read_export(Archive(config.archive), file, progress=tell)
     _tell_import(report, as_json)
+
+
+@app.command()
+def fetch(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", help="Sources; all that are due by default."),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Fill the past from public archives instead.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the archive up to date from the official addresses.
+
+    What fails a check is set apart; the last good snapshot then stays in force, and the exit code
+    is 1.
+
+    Example: shortcast fetch
+
+    Example: shortcast fetch openfda_shortages --dry-run
+    """
+    from shortcast.features import fetching
+
+    today = _day(None)
+    if dry_run:
+        planned = fetching.plan(sources or [], today=today, history=history)
+        if as_json:
+            _print_json([_planned(one) for one in planned])
+            return
+        _print_table(
+            "What would be asked",
+            ("source", "address", "asked"),
+            [(p.source.name, p.address, "yes" if p.asks else f"no: {p.why_not}") for p in planned],
+        )
+        return
+    with _progress() as tell:
+        report = fetching.fetch(sources or [], today=today, history=history, progress=tell)
+    if as_json:
+        _print_json(
+            {
+                "outcomes": [vars(outcome) for outcome in report.outcomes],
+                "not_due": report.not_due,
+                "left_out": report.left_out,
+            }
+        )
+    else:
+        columns = ("source", "state", "as_of", "files", "bytes", "message")
+        rows = [[getattr(outcome, name) for name in columns] for outcome in report.outcomes]
+        _print_table("Fetched", columns, rows)
+        for name, why in report.left_out.items():
+            typer.echo(f"not asked: {name}: {why}")
+        if report.not_due:
+            typer.echo(f"not due: {', '.join(report.not_due)}")
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _planned(one: Planned) -> dict[str, Any]:
+    """Return what a fetch would do about a source, in the types that JSON has."""
+    return {
+        "source": one.source.name,
+        "address": one.address,
+        "asks": one.asks,
+        "why_not": one.why_not,
+    }
 
 
 @app.command()
@@ -612,7 +682,7 @@ def schedule(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # What these tell of every wake-up and migration would hide what the jobs say.
-    for library in ("alembic", "apscheduler"):
+    for library in ("alembic", "apscheduler", "httpx2", "stamina"):
         logging.getLogger(library).setLevel(logging.WARNING)
     _say_if_simulated(_data_of_home())
     if days is None:
@@ -624,7 +694,7 @@ def schedule(
 
 @app.command()
 def run(
-    job: Annotated[str, typer.Argument(help="import, build, score, alerts or monitor.")],
+    job: Annotated[str, typer.Argument(help="fetch, import, build, score, alerts or monitor.")],
     day: Annotated[str | None, typer.Option("--day", help="Day to run it for.")] = None,
 ) -> None:
     """Run one job of the schedule by hand, and record it.

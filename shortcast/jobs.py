@@ -476,6 +476,28 @@ def _strongest(found: list[dict[str, Any]], total: float) -> list[dict[str, Any]
     return [fact for fact in agreeing if fact not in unknown[1:]][:PHRASES]
 
 
+def _fetch(day: date) -> JobResult:
+    """Fetch the sources that are due.
+
+    Raises
+    ------
+    ShortcastError
+        If a source failed: the job is then tried again, and asks those that failed.
+    """
+    from shortcast.features import fetching
+
+    report = fetching.fetch(today=day)
+    if report.failed:
+        told = "; ".join(f"{f.source}: {f.message}" for f in report.failed)
+        raise ShortcastError(f"{len(report.failed)} sources are not up to date: {told}")
+    return JobResult(
+        len(report.added),
+        {"sources": sorted({outcome.source for outcome in report.outcomes})},
+        f"{len(report.added)} snapshots added, {len(report.outcomes) - len(report.added)} sources "
+        f"without news, {len(report.not_due)} not due, {len(report.left_out)} left out.",
+    )
+
+
 def _import_inbox(day: date) -> JobResult:
     """Import what lies in the inbox."""
     inbox = settings().records_inbox
@@ -553,6 +575,7 @@ def _score(day: date) -> JobResult:
 
 #: The jobs of the schedule by name.
 JOBS: dict[str, Callable[[date], JobResult]] = {
+    "fetch": _fetch,
     "import": _import_inbox,
     "build": _build,
     "score": _score,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Event
 from typing import Any, Protocol
@@ -74,6 +74,10 @@ TIMETABLE = (
     Entry("alerts", time(5, 0), needs=("score",)),
     Entry("monitor", time(5, 0), after=("import", "build", "score", "alerts")),
 )
+
+#: The line that goes before them where fetching is switched on. Sources that fail are asked again
+#: with its next attempt; the others do not wait for them longer than that.
+FETCH = Entry("fetch", time(5, 0))
 
 #: How long a failed job rests before it is tried again.
 RETRY_AFTER = timedelta(minutes=15)
@@ -158,6 +162,28 @@ def day_of(moment: datetime, timetable: Sequence[Entry] = TIMETABLE) -> date:
     moment = moment.astimezone(UTC)
     begins = min(entry.at for entry in timetable)
     return moment.date() if moment.time() >= begins else moment.date() - timedelta(days=1)
+
+
+def timetable_of(settings: Settings) -> tuple[Entry, ...]:
+    """Return the timetable that the settings ask for.
+
+    Parameters
+    ----------
+    settings : Settings
+        They say whether public records are fetched each day.
+
+    Returns
+    -------
+    tuple of Entry
+        `TIMETABLE`, begun by `FETCH` if they are.
+    """
+    if not settings.fetch_daily:
+        return TIMETABLE
+    waiting = {"import", "monitor"}
+    return FETCH, *(
+        replace(entry, after=(FETCH.job, *entry.after)) if entry.job in waiting else entry
+        for entry in TIMETABLE
+    )
 
 
 def due_at(entry: Entry, day: date) -> datetime:
@@ -410,7 +436,7 @@ def run_schedule(
     clock: Clock | None = None,
     until: datetime | None = None,
     *,
-    timetable: Sequence[Entry] = TIMETABLE,
+    timetable: Sequence[Entry] | None = None,
     settings: Settings | None = None,
 ) -> None:
     """Run the timetable until a moment, or for good.
@@ -427,7 +453,7 @@ def run_schedule(
     until : datetime, optional
         When to stop; a job at work then is finished first.
     timetable : sequence of Entry, optional
-        `TIMETABLE` when left out.
+        That of the settings when left out.
     settings : Settings, optional
         Settings that name the home and the database.
 
@@ -437,6 +463,7 @@ def run_schedule(
         If another schedule is running on the same home, or a job is not there.
     """
     settings = settings or current_settings()
+    timetable = timetable or timetable_of(settings)
     clock = clock or SystemClock()
     missing = [entry.job for entry in timetable if entry.job not in jobs]
     if missing:
@@ -465,7 +492,7 @@ def simulate_days(
     start: date,
     days: int,
     *,
-    timetable: Sequence[Entry] = TIMETABLE,
+    timetable: Sequence[Entry] | None = None,
     settings: Settings | None = None,
 ) -> None:
     """Run the timetable for a number of days without waiting for them to pass.
@@ -495,6 +522,7 @@ def simulate_days(
             f"The days from {start} to {last} have not all come yet, and a day that was played "
             "counts as done; begin earlier."
         )
+    timetable = timetable or timetable_of(settings or current_settings())
     begins = datetime.combine(start, min(entry.at for entry in timetable), UTC)
     clock = SimulatedClock(begins)
     run_schedule(jobs, clock, begins + timedelta(days=days), timetable=timetable, settings=settings)

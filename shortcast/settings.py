@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shortcast.errors import ShortcastError
+
+#: The environment variable that names the file of keys.
+SECRETS_FILE = "SHORTCAST_SECRETS"
 
 
 class Settings(BaseSettings):
     """Settings of one installation, read from the environment.
 
     Every setting is the environment variable ``SHORTCAST_`` plus its name in capitals; one
-    that is empty counts as not set.
+    that is empty counts as not set. Keys may stand in a file instead, of lines
+    ``SHORTCAST_NAME=VALUE``, which ``SHORTCAST_SECRETS`` names; the environment goes before it.
 
     Attributes
     ----------
@@ -35,6 +41,18 @@ class Settings(BaseSettings):
     confirmed : str
         Snapshots, as ``SOURCE/AS_OF`` and parted by commas, that someone has looked at and
         found whole although they are less than half as long as the one before.
+    fetch_daily : bool
+        Whether the schedule fetches from the official addresses before it imports; nothing
+        asks the network otherwise, but the command ``fetch``.
+    fetch_via : str or None
+        Address of a mirror of the official addresses: ``https://HOST/PATH`` is asked for there
+        as ``MIRROR/HOST/PATH``. Keys go to a mirror by https or on this machine only.
+    fetch_contact : str
+        E-mail or address of who runs this, told to the servers that are asked.
+    openfda_key : SecretStr or None
+        Key of openFDA, which allows more requests a day.
+    dashboard_user, dashboard_key : SecretStr or None
+        E-mail address and key of the FDA Data Dashboard.
     """
 
     model_config = SettingsConfigDict(
@@ -50,12 +68,41 @@ class Settings(BaseSettings):
         default="3GB", pattern=r"(?i)^(0\.\d*)?[1-9]\d*(\.\d+)?\s*([kmgt]i?b|%)$"
     )
     confirmed: str = ""
+    fetch_daily: bool = False
+    fetch_via: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")
+    fetch_contact: str = Field(default="", pattern=r"^[\x20-\x7e]*$")
+    openfda_key: SecretStr | None = None
+    dashboard_user: SecretStr | None = None
+    dashboard_key: SecretStr | None = None
 
     @field_validator("home", "inbox")
     @classmethod
     def _in_full(cls, folder: Path | None) -> Path | None:
         """Return a folder in full: service managers pass ``~`` on as it is written."""
         return folder.expanduser().absolute() if folder is not None else None
+
+    @field_validator("openfda_key", "dashboard_user", "dashboard_key", mode="before")
+    @classmethod
+    def _trimmed(cls, key: object) -> object:
+        """Return a key without the line end that a file adds to it."""
+        return key.strip() if isinstance(key, str) else key
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys that are set, by the name of their setting: to be sent, never to be shown."""
+        named = {name: getattr(self, name) for name in type(self).model_fields}
+        found = {k: v.get_secret_value() for k, v in named.items() if isinstance(v, SecretStr)}
+        return {name: key for name, key in found.items() if key}
+
+    @property
+    def fetching(self) -> Path:
+        """Folder of downloads under way, of what the last fetch learnt, and of the fetch log."""
+        return self.home / "fetching"
+
+    @property
+    def quarantine(self) -> Path:
+        """Folder of fetched files that failed a check, ``SOURCE/DAY/FILE``, with the reason."""
+        return self.home / "quarantine"
 
     @property
     def confirmed_snapshots(self) -> frozenset[str]:
@@ -116,6 +163,9 @@ _EXPECTED = {
     "inbox": "a folder",
     "threads": "a whole number from 1 on",
     "memory_limit": "a number and its unit, for example 3GB or 60%",
+    "fetch_daily": "true or false",
+    "fetch_via": "an address such as http://127.0.0.1:8080",
+    "fetch_contact": "plain text",
 }
 
 
@@ -134,8 +184,14 @@ def settings() -> Settings:
     ShortcastError
         If a setting cannot be read.
     """
+    secrets = os.environ.get(SECRETS_FILE)
+    if secrets and not Path(secrets).expanduser().is_file():
+        raise ShortcastError(
+            f"{SECRETS_FILE} names {secrets}, which is no file; mend the path, or unset it."
+        )
     try:
-        return Settings()
+        named: dict[str, Any] = {"_env_file": Path(secrets).expanduser()} if secrets else {}
+        return Settings(**named)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

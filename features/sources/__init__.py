@@ -13,8 +13,9 @@ from shortcast.features.sources.contract import (
     SourceError,
     Table,
 )
+from shortcast.features.sources.fetching import Fetching
 
-__all__ = ["Column", "Reading", "Source", "SourceError", "Table", "registry"]
+__all__ = ["Column", "Fetching", "Reading", "Source", "SourceError", "Table", "registry"]
 
 
 @lru_cache(maxsize=1)

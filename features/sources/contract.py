@@ -31,6 +31,7 @@ from pathlib import Path
 import pandas as pd
 
 from shortcast.errors import ShortcastError
+from shortcast.features.sources.fetching import Fetching
 
 TIME_COLUMNS = ("event_date", "published_at", "withdrawn_at")
 REJECT_COLUMNS = ("file", "row", "column", "value", "reason")
@@ -137,6 +138,8 @@ class Source:
         ``read(files, as_of) -> Reading``; raises `SourceError` to refuse the snapshot.
     caveats : tuple of str
         Known faults, one sentence each, shown wherever the source is named.
+    fetching : Fetching or None
+        How it is fetched; None where it can only be imported.
     """
 
     name: str
@@ -150,3 +153,4 @@ class Source:
     tables: tuple[Table, ...]
     read: Callable[[Sequence[Path], date], Reading]
     caveats: tuple[str, ...] = ()
+    fetching: Fetching | None = None

@@ -19,6 +19,7 @@ from shortcast.features.sources._fda_exports import (
     read_csv_export,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
+from shortcast.features.sources.fetching import Dashboard, Fetching, Newest
 
 REQUIRED = {
     "fei_number": ("FEI Number",),
@@ -115,5 +116,20 @@ SOURCE = Source(
         "No date of publication: the day of the action is not the day it could be read.",
         "All product types stand in one table; filter on is_drug.",
         "The firm's name is today's, also on rows of long ago.",
+    ),
+    fetching=Fetching(
+        way=Dashboard(
+            "https://api-datadashboard.fda.gov/v1/compliance_actions",
+            file="compliance_actions.csv",
+            dated_by="ActionTakenDate",
+            since=2008,
+            sort="ActionTakenDate",
+        ),
+        size=(200_000, 30_000_000),
+        rows=3_000,
+        fall=0.02,
+        newest=Newest("compliance_actions", "action_taken_date", within_days=90),
+        every_days=7,
+        keys=("dashboard_user", "dashboard_key"),
     ),
 )

@@ -15,6 +15,7 @@ import pandas as pd
 from shortcast.features.sources._fda_exports import note_values, only_file, pick_columns
 from shortcast.features.sources._shortage_tables import LISTINGS, POSTINGS, read_listings
 from shortcast.features.sources.contract import Reading, Source
+from shortcast.features.sources.fetching import Fetching, Newest, PlainFile
 from shortcast.features.sources.tables import (
     read_bytes,
     read_csv,
@@ -139,5 +140,16 @@ SOURCE = Source(
         "The day of a capture is inferred from its newest update.",
         "The last capture leaves Change Date and Date Discontinued mostly blank.",
         "The FDA renamed many generic names around 2023.",
+    ),
+    fetching=Fetching(
+        way=PlainFile(
+            "https://www.accessdata.fda.gov/scripts/drugshortages/Drugshortages.cfm",
+            "Drugshortages.csv",
+        ),
+        size=(200_000, 5_000_000),
+        rows=800,
+        fall=0.2,
+        unparsed=0.05,
+        newest=Newest("shortage_listings", "update_date", within_days=45),
     ),
 )

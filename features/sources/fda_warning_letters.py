@@ -17,6 +17,7 @@ from shortcast.features.sources._fda_exports import (
     read_csv_export,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
+from shortcast.features.sources.fetching import Fetching, Newest, WebTable
 
 SITE = "https://www.fda.gov"
 
@@ -119,5 +120,24 @@ SOURCE = Source(
             "Two letters are listed as posted before they were written; they count as public from "
             "the letter's date."
         ),
+    ),
+    fetching=Fetching(
+        way=WebTable(
+            "https://www.fda.gov/datatables/views/ajax",
+            file="warning_letters.csv",
+            query={
+                "view_name": "warning_letter_solr_index",
+                "view_display_id": "warning_letter_solr_block",
+            },
+            columns=("posted_date", "letter_date", "company", "issuing_office", "subject"),
+            link_column="url",
+            link_in="company",
+        ),
+        size=(400_000, 30_000_000),
+        rows=2_500,
+        fall=0.1,
+        newest=Newest("warning_letters", "posted_date", within_days=45),
+        every_days=7,
+        per_minute=20,
     ),
 )

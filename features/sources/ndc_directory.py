@@ -18,6 +18,7 @@ import pandas as pd
 
 from shortcast.features.sources._plain_tables import nullable, read_plain
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.fetching import Fetching, Newest, PlainFile
 from shortcast.features.sources.tables import (
     parse_dates,
     read_zip,
@@ -254,5 +255,12 @@ SOURCE = Source(
         "A labeler is not a manufacturer: repackagers and relabelers are labelers too.",
         "A listing counts as known since its marketing started, as the snapshot describes it.",
         "Firms enter their listings themselves, and the FDA does not check every entry.",
+    ),
+    fetching=Fetching(
+        way=PlainFile("https://www.accessdata.fda.gov/cder/ndctext.zip", "ndctext.zip"),
+        size=(8_000_000, 100_000_000),
+        rows=100_000,
+        fall=0.1,
+        newest=Newest("ndc_products", "start_marketing_date", within_days=60),
     ),
 )

@@ -19,6 +19,7 @@ from shortcast.features.sources._fda_exports import (
     note_values,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.fetching import Fetching, Newest, OpenFda
 from shortcast.features.sources.tables import decode, parse_dates, read_bytes, read_zip, tidy
 
 #: The field reference says YYYYMMDD, and so the files have it; the other openFDA endpoints
@@ -320,5 +321,20 @@ SOURCE = Source(
         ),
         "The records begin in June 2012.",
         "An inverted question mark in the text stands for a sign that the source lost.",
+    ),
+    fetching=Fetching(
+        way=OpenFda(
+            "https://api.fda.gov/download.json",
+            noun="drug",
+            endpoint="enforcement",
+            sort="report_date",
+        ),
+        size=(3_000_000, 60_000_000),
+        rows=15_000,
+        fall=0.02,
+        newest=Newest("recalls", "report_date", within_days=30),
+        per_minute=240,
+        per_day=1000,
+        optional_keys=("openfda_key",),
     ),
 )

@@ -22,6 +22,7 @@ from shortcast.features.sources._shortage_tables import (
     read_listings,
 )
 from shortcast.features.sources.contract import Reading, Source, SourceError
+from shortcast.features.sources.fetching import Fetching, Newest, OpenFda
 from shortcast.features.sources.tables import decode, read_bytes, read_zip, rejects, require, tidy
 
 _REQUIRED = (
@@ -148,5 +149,20 @@ SOURCE = Source(
         "The openfda block needs an exact match; it vanishes from rows and comes back.",
         "A package NDC may occur twice.",
         "openFDA asks not to rely on it for decisions on medical care.",
+    ),
+    fetching=Fetching(
+        way=OpenFda(
+            "https://api.fda.gov/download.json",
+            noun="drug",
+            endpoint="shortages",
+            sort="update_date",
+        ),
+        size=(50_000, 20_000_000),
+        rows=800,
+        fall=0.2,
+        newest=Newest("shortage_listings", "update_date", within_days=45),
+        per_minute=240,
+        per_day=1000,
+        optional_keys=("openfda_key",),
     ),
 )

@@ -23,6 +23,7 @@ from shortcast.features.sources._product_tables import (
     split_remark,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.fetching import Fetching, Newest, PlainFile
 from shortcast.features.sources.tables import (
     parse_dates,
     read_zip,
@@ -215,5 +216,12 @@ SOURCE = Source(
         "The applicant is today's holder of the application, not the one at approval.",
         "A discontinuation is known no earlier than the first vintage that shows it.",
         "Products whose approval was withdrawn leave the book, so its past has survivor bias.",
+    ),
+    fetching=Fetching(
+        way=PlainFile("https://www.fda.gov/media/76860/download?attachment", "EOBZIP.zip"),
+        size=(700_000, 15_000_000),
+        rows=35_000,
+        fall=0.05,
+        newest=Newest("orange_book_products", "approval_date", within_days=120),
     ),
 )

@@ -22,14 +22,16 @@ from shortcast.features.warehouse import open_warehouse
 from shortcast.monitoring import drift, forecast_log
 from shortcast.monitoring.findings import open_findings
 from shortcast.monitoring.job_runs import list_job_runs
-from shortcast.schedule import TIMETABLE, simulate_days
-from shortcast.settings import settings
+from shortcast.schedule import TIMETABLE, simulate_days, timetable_of
+from shortcast.settings import Settings, settings
 
 TODAY = date(2022, 1, 1)
 
 
 def test_the_timetable_names_the_jobs_that_are_there() -> None:
-    assert {entry.job for entry in TIMETABLE} == set(jobs.JOBS)
+    fetching = timetable_of(Settings(fetch_daily=True))
+    assert {entry.job for entry in fetching} == set(jobs.JOBS)
+    assert {entry.job for entry in TIMETABLE} == set(jobs.JOBS) - {"fetch"}
 
 
 # --- import and build ------------------------------------------------------------------------

@@ -100,6 +100,23 @@ def test_ten_days_run_each_job_once_a_day_in_order(config: Settings) -> None:
     assert runs[0].message == "Played at speed: import did its work"
 
 
+def test_a_fetch_that_is_switched_on_comes_first_and_holds_nothing_up_for_good(
+    config: Settings,
+) -> None:
+    calls: list[str] = []
+
+    def refused(_: date) -> Done:
+        calls.append("fetch")
+        raise ShortcastError("no source answers")
+
+    def noting(name: str) -> Callable[[date], Done]:
+        return lambda _: calls.append(name) or Done()
+
+    jobs = {name: noting(name) for name in NAMES} | {"fetch": refused}
+    simulate_days(jobs, START, 1, settings=config.model_copy(update={"fetch_daily": True}))
+    assert calls == ["fetch"] * 3 + list(NAMES)
+
+
 def left_running(config: Settings, host: str) -> None:
     """Leave a scheduled import of the first day behind, as if it ran on a machine."""
     migrate(config)

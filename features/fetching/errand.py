@@ -1,0 +1,228 @@
+"""What one source's fetch works with, and what it brings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from shortcast.features.archive import Archive, Snapshot, checksum
+from shortcast.features.fetching.client import Client, FetchError, Page, Validators
+from shortcast.features.fetching.memory import Memory
+from shortcast.features.kind import data_of, official_name
+from shortcast.features.sources.contract import Source
+from shortcast.features.sources.fetching import Fetching
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a snapshot.
+
+    Attributes
+    ----------
+    name : str
+        Official name, without the mark of simulated records.
+    path : Path
+        Where it lies; in the archive if it has not changed.
+    sha256 : str
+        Its checksum.
+    address : str
+        Official address it came from.
+    simulated : bool
+        Whether its records are made up.
+    validators : Validators or None
+        To ask next time whether it has changed; None where the server cannot tell.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    address: str
+    simulated: bool
+    validators: Validators | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a source handed out for one day.
+
+    Attributes
+    ----------
+    as_of : date
+        Day of the snapshot.
+    parts : tuple of Part
+        All of its files.
+    total : int or None
+        Records that the source says it has.
+    short : tuple of str
+        What is missing by the source's own account, one sentence each.
+    is_past : bool
+        A capture of the past: not held against the snapshots beside it, which may lie far off.
+    """
+
+    as_of: date
+    parts: tuple[Part, ...]
+    total: int | None = None
+    short: tuple[str, ...] = ()
+    is_past: bool = False
+
+
+@dataclass
+class Errand:
+    """The fetch of one source.
+
+    Attributes
+    ----------
+    source : Source
+        What is fetched.
+    fetching : Fetching
+        Its description.
+    client : Client
+        Asks.
+    memory : Memory
+        What the last fetch learnt.
+    archive : Archive
+        What is held already.
+    folder : Path
+        Where downloads lie; kept from run to run, so that a killed one goes on.
+    today : date
+        The day of the run.
+    keys : mapping of str to str
+        Those keys of the settings that the source is asked with.
+    tell : callable
+        Told one line of progress.
+    """
+
+    source: Source
+    fetching: Fetching
+    client: Client
+    memory: Memory
+    archive: Archive
+    folder: Path
+    today: date
+    keys: Mapping[str, str] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.held = [s for s in self.archive.snapshots() if s.source == self.source.name]
+
+    @property
+    def newest(self) -> Snapshot | None:
+        """The newest snapshot that the archive holds."""
+        return self.held[-1] if self.held else None
+
+    def holds(self, day: date) -> bool:
+        """Return whether the archive holds a snapshot of a day."""
+        return any(snapshot.as_of == day for snapshot in self.held)
+
+    def download(
+        self, address: str, name: str, *, headers: Mapping[str, str] | None = None
+    ) -> Part:
+        """Fetch a file, or take it from the archive if it has not changed.
+
+        Parameters
+        ----------
+        address : str
+            Official address.
+        name : str
+            Official name that it shall have in the archive.
+        headers : mapping of str to str, optional
+            Keys.
+
+        Returns
+        -------
+        Part
+
+        Raises
+        ------
+        FetchError
+            If it does not come.
+        """
+        known = self.memory.known(address, self.newest)
+        found = self.client.download(
+            address,
+            self.folder / name,
+            most=self.fetching.size[1],
+            known=known[0] if known else None,
+            headers=headers,
+        )
+        if found is None:
+            assert known is not None
+            validators, held = known
+            path = self.archive.path(held)
+            simulated = data_of(held.file) == "simulated"
+            return Part(official_name(held.file), path, held.sha256, address, simulated, validators)
+        return Part(name, found.path, found.sha256, address, found.simulated, found.validators)
+
+    def write(self, name: str, raw: bytes, address: str, *, simulated: bool) -> Part:
+        """Lay down a file that was put together from several answers.
+
+        Parameters
+        ----------
+        name : str
+            Official name that it shall have in the archive.
+        raw : bytes
+            Its content: the same answers must make the same bytes.
+        address : str
+            Where the answers came from.
+        simulated : bool
+            Whether their records are made up.
+
+        Returns
+        -------
+        Part
+
+        Raises
+        ------
+        FetchError
+            If the answers repeat a key.
+        """
+        if self.client.secrets.are_in(raw):
+            raise FetchError(
+                f"{address} repeats the key that it was asked with, so its answers are not kept; "
+                "look at the source."
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / name
+        path.write_bytes(raw)
+        return Part(name, path, checksum(path), address, simulated)
+
+    def kept_page(self, name: str, ask: Callable[[], Page]) -> Page:
+        """Ask for a page, unless an earlier run of the same day did before it was killed.
+
+        Parameters
+        ----------
+        name : str
+            What tells the page from the others of the source.
+        ask : callable
+            Asks for it.
+
+        Returns
+        -------
+        Page
+        """
+        path = self.folder / f".page-{self.today}-{name}.json"
+        try:
+            return Page(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            page = ask()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".partial")
+        text = json.dumps(vars(page))
+        if not self.client.secrets.are_in(text.encode()):
+            aside.write_text(text, encoding="utf-8")
+            aside.replace(path)
+        return page
+
+    def forget_pages(self) -> None:
+        """Delete the pages that were kept."""
+        for path in self.folder.glob(".page-*"):
+            path.unlink()
+
+
+def one_kind(parts: tuple[Part, ...]) -> bool | None:
+    """Return whether the parts are simulated; None if only some of them are."""
+    kinds = {part.simulated for part in parts}
+    return kinds.pop() if len(kinds) == 1 else None

@@ -1,0 +1,173 @@
+"""The fetch log, one line for each source asked, and the quarantine of what failed a check."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["accepted", "unchanged", "held", "quarantined", "failed", "waiting"]
+
+#: States after which nothing is to be done.
+GOOD: frozenset[State] = frozenset({"accepted", "unchanged", "held"})
+
+#: Name of the file that says why others lie in the quarantine beside it.
+REASON = "reason.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the fetch of one snapshot ended.
+
+    Attributes
+    ----------
+    source : str
+        Name of the source.
+    day : str
+        The day of the run.
+    as_of : str
+        Day of the snapshot; '' where none came.
+    state : {'accepted', 'unchanged', 'held', 'quarantined', 'failed', 'waiting'}
+        ``held``: the archive has an earlier state of the same day. ``quarantined``: it came, and
+        failed a check. ``failed``: it did not come. ``waiting``: it is checked, and enters the
+        archive with the next fetch.
+    message : str
+        One sentence; what to do where there is something to do.
+    files : int
+        Files of the snapshot.
+    bytes : int
+        Their size.
+    at : str
+        When it ended by the clock, in UTC.
+    """
+
+    source: str
+    day: str
+    as_of: str
+    state: State
+    message: str
+    files: int = 0
+    bytes: int = 0
+    at: str = ""
+
+
+def note(folder: Path, outcome: Outcome) -> None:
+    """Append an outcome to the log.
+
+    Parameters
+    ----------
+    folder : Path
+        `Settings.fetching`.
+    outcome : Outcome
+        Without keys.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    at = outcome.at or datetime.now(UTC).isoformat(timespec="seconds")
+    line = json.dumps({**asdict(outcome), "at": at}, sort_keys=True).encode("ascii") + b"\n"
+    path = folder / "log.jsonl"
+    with path.open("ab") as stream:
+        # A line that was cut off must not swallow this one.
+        if stream.tell() and not _ends_whole(path):
+            line = b"\n" + line
+        stream.write(line)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _ends_whole(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) == b"\n"
+
+
+def read_log(folder: Path) -> list[Outcome]:
+    """Return all outcomes, oldest first; a line that was cut off is passed over.
+
+    Parameters
+    ----------
+    folder : Path
+        `Settings.fetching`.
+
+    Returns
+    -------
+    list of Outcome
+    """
+    path = folder / "log.jsonl"
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_bytes().splitlines():
+        try:
+            found.append(Outcome(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def latest_outcomes(folder: Path, today: date | None = None) -> dict[str, Outcome]:
+    """Return how the last fetch of each source ended.
+
+    Parameters
+    ----------
+    folder : Path
+        `Settings.fetching`.
+    today : date, optional
+        Runs for later days do not count.
+
+    Returns
+    -------
+    dict of str to Outcome
+        By source.
+    """
+    until = today.isoformat() if today else "9999"
+    return {found.source: found for found in read_log(folder) if found.day <= until}
+
+
+def set_apart(
+    quarantine: Path,
+    outcome: Outcome,
+    files: Mapping[str, Path],
+    origins: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Move files that failed a check into the quarantine, with the reason.
+
+    The same bytes are kept once, however many days the source hands them out.
+
+    Parameters
+    ----------
+    quarantine : Path
+        `Settings.quarantine`.
+    outcome : Outcome
+        Says why.
+    files : mapping of str to Path
+        Where each file lies, by name.
+    origins : mapping of str to mapping
+        Address and checksum of each file, by name.
+    """
+    folder = quarantine / outcome.source / outcome.as_of
+    about = {**asdict(outcome), "from": {name: dict(origin) for name, origin in origins.items()}}
+    same = next((f for f in _kept(quarantine / outcome.source) if f["from"] == about["from"]), None)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path in files.items():
+        if same is None:
+            os.replace(path, folder / name)
+        else:
+            path.unlink()
+    if same is not None:
+        about["same_as"] = same["as_of"]
+    (folder / REASON).write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
+
+
+def _kept(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the reasons beside which files of a source lie."""
+    for path in sorted(folder.glob(f"*/{REASON}")):
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if "from" in about and "same_as" not in about:
+            yield about

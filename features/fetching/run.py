@@ -1,0 +1,492 @@
+"""A fetch from beginning to end: ask, check, take into the archive or set apart, note.
+
+The order is such that a run can be killed anywhere. A download lies in ``HOME/fetching/SOURCE``
+until it is whole. What has passed the checks is moved, as one folder by one rename, to
+``HOME/fetching/ready/SOURCE/DAY``; from there it enters the archive, and the next run begins
+with what an earlier one left there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shortcast.errors import ShortcastError
+from shortcast.features.archive import Archive, Arrival, Snapshot, exclusive
+from shortcast.features.fetching.checks import find_faults
+from shortcast.features.fetching.client import Client, FetchError, Validators
+from shortcast.features.fetching.errand import Delivery, Errand, Part, one_kind
+from shortcast.features.fetching.log import GOOD, Outcome, State, note, set_apart
+from shortcast.features.fetching.memory import Memory
+from shortcast.features.fetching.secrets import Secrets
+from shortcast.features.fetching.ways import walk
+from shortcast.features.kind import marked
+from shortcast.features.parse import ParsedSnapshot, parse_one
+from shortcast.features.sources import registry
+from shortcast.features.sources.contract import Source
+from shortcast.features.sources.fetching import Fetching, Way
+from shortcast.settings import Settings, settings
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a fetch waits for a build to end before it leaves a snapshot to the next fetch.
+LOCK_PATIENCE = 600
+
+_READY, _ORIGINS = "ready", ".origins.json"
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """What a fetch did.
+
+    Attributes
+    ----------
+    outcomes : tuple of Outcome
+        One for each source that was asked, or more where it handed out several snapshots.
+    not_due : tuple of str
+        Sources that were asked too short a time ago.
+    left_out : mapping of str to str
+        Sources that could not be asked, with the reason.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    not_due: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """Those after which the source's newest state is not in the archive."""
+        return tuple(outcome for outcome in self.outcomes if outcome.state not in GOOD)
+
+    @property
+    def added(self) -> tuple[Outcome, ...]:
+        """Those that brought a new snapshot."""
+        return tuple(outcome for outcome in self.outcomes if outcome.state == "accepted")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a fetch would do about one source.
+
+    Attributes
+    ----------
+    source : Source
+        The source.
+    fetching : Fetching
+        Its description.
+    asks : bool
+        Whether it would be asked.
+    why_not : str
+        The reason if not.
+    is_due : bool
+        False if it was asked too short a time ago.
+    history : bool
+        Whether the past is to be filled.
+    """
+
+    source: Source
+    fetching: Fetching
+    asks: bool
+    why_not: str = ""
+    is_due: bool = True
+    history: bool = False
+
+    @property
+    def way(self) -> Way:
+        """What would be walked: the present state, or the past."""
+        past = self.fetching.history
+        return past if self.history and past is not None else self.fetching.way
+
+    @property
+    def address(self) -> str:
+        """The address that would be asked first."""
+        return self.way.address
+
+
+def plan(
+    names: Sequence[str] = (),
+    *,
+    today: date,
+    history: bool = False,
+    config: Settings | None = None,
+) -> list[Planned]:
+    """Say which sources a fetch would ask, without asking anything.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Sources; all that can be fetched if none is named.
+    today : date
+        The day of the run.
+    history : bool
+        Whether the past is to be filled.
+    config : Settings, optional
+        Settings in force by default.
+
+    Returns
+    -------
+    list of Planned
+        By name.
+
+    Raises
+    ------
+    FetchError
+        If a name is not that of a source that can be fetched.
+    """
+    config = config or settings()
+    known = {name: source for name, source in registry().items() if source.fetching}
+    if unknown := [name for name in names if name not in known]:
+        raise FetchError(
+            f"There is no source {unknown[0]!r} that can be fetched; there are {', '.join(known)}."
+        )
+    memory = Memory(config.fetching / "memory.json", Secrets([]))
+    planned = []
+    for name in sorted(set(names) or known):
+        source = known[name]
+        fetching = source.fetching
+        assert fetching is not None
+        missing = [f"SHORTCAST_{key.upper()}" for key in fetching.keys if key not in config.keys]
+        last = memory.confirmed(name)
+        if history and fetching.history is None:
+            planned.append(Planned(source, fetching, False, "it has no public history"))
+        elif missing:
+            planned.append(Planned(source, fetching, False, f"it needs {' and '.join(missing)}"))
+        elif (
+            not names
+            and not history
+            and last is not None
+            and 0 <= (today - last).days < fetching.every_days
+        ):
+            why = f"it was asked on {last} and is asked every {fetching.every_days} days"
+            planned.append(Planned(source, fetching, False, why, is_due=False))
+        else:
+            planned.append(Planned(source, fetching, True, history=history))
+    return planned
+
+
+def fetch(
+    names: Sequence[str] = (),
+    *,
+    today: date,
+    history: bool = False,
+    config: Settings | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> FetchReport:
+    """Bring sources up to date from their official addresses.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Sources; all that can be fetched and are due if none is named.
+    today : date
+        The day of the run, which becomes that of the snapshots.
+    history : bool
+        Fill the past instead.
+    config : Settings, optional
+        Settings in force by default.
+    progress : callable
+        Told what is being done.
+
+    Returns
+    -------
+    FetchReport
+        What came of each source; one that fails does not keep the others from being asked.
+
+    Raises
+    ------
+    ShortcastError
+        If another fetch is running, a name is unknown, or the archive cannot be written to.
+    """
+    config = config or settings()
+    planned = plan(names, today=today, history=history, config=config)
+    with exclusive(config.fetching, what="the fetch"):
+        return _Run(config, today, progress).through(planned)
+
+
+class _Run:
+    """One run over several sources."""
+
+    def __init__(self, config: Settings, today: date, progress: Callable[[str], None]) -> None:
+        self._config, self._today = config, today
+        self._secrets = Secrets(config.keys.values())
+        self._tell = lambda line: progress(self._secrets.hide(line))
+        self._archive = Archive(config.archive)
+        self._memory = Memory(config.fetching / "memory.json", self._secrets)
+        self._ready = config.fetching / _READY
+        self._outcomes: list[Outcome] = []
+        self._allowed: dict[str, int] = {}
+
+    def through(self, planned: Iterable[Planned]) -> FetchReport:
+        asked = [p for p in planned if p.asks]
+        client = Client(
+            today=self._today,
+            via=self._config.fetch_via.rstrip("/") if self._config.fetch_via else None,
+            contact=self._config.fetch_contact,
+            secrets=self._secrets,
+            tell=self._tell,
+            count=self._count,
+        )
+        try:
+            self._take_what_is_ready()
+            for number, one in enumerate(asked, start=1):
+                self._tell(f"[{number}/{len(asked)}] {one.source.name}")
+                self._fetch_one(one, client)
+                self._memory.save()
+        finally:
+            client.close()
+        return FetchReport(
+            tuple(self._outcomes),
+            tuple(p.source.name for p in planned if not p.is_due),
+            {p.source.name: p.why_not for p in planned if not p.asks and p.is_due},
+        )
+
+    def _count(self, host: str) -> None:
+        """Count a request, and refuse it when the host allows no more today."""
+        asked, allowed = self._memory.count(host, self._today), self._allowed.get(host)
+        if allowed is not None and asked > allowed and not self._config.fetch_via:
+            raise FetchError(
+                f"{host} allows {allowed:,} requests a day without a key, and they are used up; "
+                "set its key, or fetch again tomorrow."
+            )
+
+    def _fetch_one(self, one: Planned, client: Client) -> None:
+        """Ask one source; whatever goes wrong is its own outcome and not that of the run."""
+        name, fetching = one.source.name, one.fetching
+        way = one.way
+        names = (*fetching.keys, *fetching.optional_keys)
+        keys = {key: self._config.keys[key] for key in names if key in self._config.keys}
+        if fetching.per_day is not None and not keys:
+            self._allowed[urlsplit(way.address).netloc] = fetching.per_day
+        client.per_minute = fetching.per_minute
+        folder = self._config.fetching / name
+        try:
+            errand = Errand(
+                source=one.source,
+                fetching=fetching,
+                client=client,
+                memory=self._memory,
+                archive=self._archive,
+                folder=folder,
+                today=self._today,
+                keys=keys,
+                tell=self._tell,
+            )
+            for delivery in walk(way, errand):
+                self._receive(errand, delivery)
+            errand.forget_pages()
+        except ShortcastError as error:
+            self._end(name, "", "failed", str(error))
+        except OSError as error:
+            # Most likely the disk is full: what was half fetched must not stay in the way.
+            shutil.rmtree(folder, ignore_errors=True)
+            why = error.strerror or str(error)
+            self._end(
+                name, "", "failed", f"It could not be kept ({why}); make room and fetch again."
+            )
+
+    def _receive(self, errand: Errand, delivery: Delivery) -> None:
+        """Take a delivery into the archive, or set it apart."""
+        name, day = errand.source.name, delivery.as_of.isoformat()
+        size = sum(part.path.stat().st_size for part in delivery.parts)
+        made_up = one_kind(delivery.parts)
+        if made_up is None:
+            raise FetchError(
+                f"Some files of {name} are said to be made up and others not; the mirror that "
+                "hands them out mixes two kinds."
+            )
+        data = "simulated" if made_up else "real"
+        self._archive.require_kind(data, f"{name}/{day}")
+        if not delivery.is_past and errand.newest and errand.newest.as_of > delivery.as_of:
+            raise FetchError(
+                f"The archive holds {name} of {errand.newest.as_of}, and here it is only {day}; "
+                "set the clock."
+            )
+        before = [s for s in errand.held if s.as_of <= delivery.as_of]
+        if before and _same(before[-1], delivery.parts):
+            self._learn(delivery.parts)
+            self._discard(delivery.parts)
+            if not delivery.is_past:
+                self._memory.confirm(name, self._today)
+            self._end(name, day, "unchanged", f"Unchanged since {before[-1].as_of}.")
+            return
+        if errand.holds(delivery.as_of):
+            self._discard(delivery.parts)
+            said = (
+                f"It has changed again since the snapshot of {day}; the next day's fetch takes it."
+            )
+            self._end(name, day, "held", said)
+            return
+        faults = find_faults(
+            errand.source,
+            errand.fetching,
+            delivery,
+            self._last_good(before),
+            simulated=made_up,
+            confirmed=f"{name}/{day}" in self._config.confirmed_snapshots,
+        )
+        files = {marked(part.name, data): part for part in delivery.parts}
+        if faults:
+            self._set_apart(name, day, files, faults, before[-1] if before else None, size)
+            return
+        self._make_ready(name, day, files)
+        self._take(self._ready / name / day)
+        errand.held = [s for s in self._archive.snapshots() if s.source == name]
+
+    def _last_good(self, before: Sequence[Snapshot]) -> ParsedSnapshot | None:
+        """Return the newest of some snapshots that its reader does not refuse."""
+        for snapshot in reversed(before):
+            parsed = parse_one(self._archive, self._config.parsed, snapshot)
+            if parsed.state == "accepted":
+                return parsed
+        return None
+
+    def _set_apart(
+        self,
+        name: str,
+        day: str,
+        files: Mapping[str, Part],
+        faults: Sequence[str],
+        last: Snapshot | None,
+        size: int,
+    ) -> None:
+        kept = f"the snapshot of {last.as_of} stays in force" if last else "there is none before it"
+        more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+        said = (
+            f"Not taken, because {'; '.join(faults[:3])}{more}. It lies in "
+            f"{self._config.quarantine / name / day}, and {kept}; if it is right, fetch again with "
+            f"SHORTCAST_CONFIRMED={name}/{day}."
+        )
+        own = {n: part for n, part in files.items() if self._is_ours(part.path)}
+        outcome = Outcome(
+            name,
+            self._today.isoformat(),
+            day,
+            "quarantined",
+            self._secrets.hide(said),
+            len(files),
+            size,
+        )
+        set_apart(
+            self._config.quarantine,
+            outcome,
+            {n: part.path for n, part in own.items()},
+            {n: {"address": part.address, "sha256": part.sha256} for n, part in files.items()},
+        )
+        self._note(outcome)
+
+    def _make_ready(self, name: str, day: str, files: Mapping[str, Part]) -> None:
+        """Bring the files of a checked snapshot to the ready folder, all at once."""
+        ready, aside = self._ready / name / day, self._config.fetching / f".ready-{name}-{day}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        origins = {}
+        for file, part in files.items():
+            if self._is_ours(part.path):
+                os.replace(part.path, aside / file)
+            else:
+                shutil.copyfile(part.path, aside / file)
+            validators = vars(part.validators) if part.validators else None
+            origins[file] = {"address": part.address, "sha256": part.sha256, "by": validators}
+        text = self._secrets.hide(json.dumps(origins, sort_keys=True))
+        (aside / _ORIGINS).write_text(text, encoding="utf-8")
+        for path in aside.iterdir():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+        ready.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(ready, ignore_errors=True)
+        os.replace(aside, ready)
+
+    def _take_what_is_ready(self) -> None:
+        """Finish what an earlier run had checked before it was killed."""
+        for folder in sorted(self._ready.glob("*/*")):
+            self._take(folder)
+        for aside in self._config.fetching.glob(".ready-*"):
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _take(self, folder: Path) -> None:
+        """Take a checked snapshot into the archive."""
+        name, day = folder.parent.name, folder.name
+        origins = json.loads((folder / _ORIGINS).read_text(encoding="utf-8"))
+        arrivals = [
+            Arrival(folder / file, name, day, file, origin["address"])
+            for file, origin in sorted(origins.items())
+        ]
+        size = sum(arrival.path.stat().st_size for arrival in arrivals)
+        try:
+            with self._home():
+                self._archive.mend()
+                report = self._archive.add([arrivals])
+        except (ShortcastError, OSError) as error:
+            said = f"It is checked, and enters the archive with the next fetch: {error}"
+            self._end(name, day, "waiting", said, len(arrivals), size)
+            return
+        for origin in origins.values():
+            if origin["by"]:
+                validators = Validators(**origin["by"])
+                self._memory.learn(origin["address"], validators, origin["sha256"])
+        self._memory.confirm(name, self._today)
+        shutil.rmtree(folder)
+        if report.set_aside:
+            self._end(name, day, "held", report.set_aside[0].reason + ".", len(arrivals), size)
+        else:
+            self._end(name, day, "accepted", "New.", len(arrivals), size)
+
+    @contextmanager
+    def _home(self) -> Iterator[None]:
+        """Hold the home's lock, and wait a while for a build that has it."""
+        give_up = time.monotonic() + LOCK_PATIENCE
+        with ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(exclusive(self._config.home, what="the fetch"))
+                    break
+                except ShortcastError:
+                    if time.monotonic() > give_up:
+                        raise
+                    time.sleep(1)
+            yield
+
+    def _learn(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            if part.validators is not None:
+                self._memory.learn(part.address, part.validators, part.sha256)
+
+    def _is_ours(self, path: Path) -> bool:
+        """Return whether a file was fetched in this run, and is not one of the archive's."""
+        return path.is_relative_to(self._config.fetching)
+
+    def _discard(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            if self._is_ours(part.path):
+                part.path.unlink(missing_ok=True)
+
+    def _end(
+        self, name: str, day: str, state: State, message: str, files: int = 0, size: int = 0
+    ) -> None:
+        message = self._secrets.hide(message)
+        self._note(Outcome(name, self._today.isoformat(), day, state, message, files, size))
+
+    def _note(self, outcome: Outcome) -> None:
+        """Write an outcome to the log, and say it."""
+        self._outcomes.append(outcome)
+        self._tell(f"{outcome.source}: {outcome.state}. {outcome.message}")
+        if outcome.state not in GOOD:
+            log.warning("fetch of %s for %s: %s", outcome.source, outcome.day, outcome.message)
+        try:
+            note(self._config.fetching, outcome)
+        except OSError as error:
+            log.warning("the fetch log cannot be written to (%s)", error.strerror)
+
+
+def _same(snapshot: Snapshot, parts: Iterable[Part]) -> bool:
+    """Return whether a snapshot has the very bytes of these files."""
+    return sorted(f.sha256 for f in snapshot.files) == sorted(part.sha256 for part in parts)

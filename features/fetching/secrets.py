@@ -1,0 +1,61 @@
+"""Keys: where they are sent to, and that they are shown nowhere."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+
+#: A shorter value is no key, and hiding it would tear words apart.
+_SHORTEST = 4
+
+
+class Secrets:
+    """The keys in force, to be kept out of everything that is written.
+
+    Parameters
+    ----------
+    values : iterable of str
+        Keys; empty ones are passed over.
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        keys = [value for value in values if len(value) >= _SHORTEST]
+        # A key goes out in basic authentication too, which is no more than another spelling.
+        spelt = {*keys, *(b64encode(f"{key}:".encode()).decode() for key in keys)}
+        self._texts = sorted(spelt, key=len, reverse=True)
+        self._bytes = [text.encode() for text in self._texts]
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest key; 0 without any."""
+        return max((len(raw) for raw in self._bytes), default=0)
+
+    def hide(self, text: str) -> str:
+        """Return a text with every key in it replaced.
+
+        Parameters
+        ----------
+        text : str
+            What is to be written or shown.
+
+        Returns
+        -------
+        str
+        """
+        for key in self._texts:
+            text = text.replace(key, "[key]")
+        return text
+
+    def are_in(self, raw: bytes) -> bool:
+        """Return whether a key stands in the bytes.
+
+        Parameters
+        ----------
+        raw : bytes
+            Part of an answer.
+
+        Returns
+        -------
+        bool
+        """
+        return any(key in raw for key in self._bytes)
