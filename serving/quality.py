@@ -17,6 +17,10 @@ from shortcast.training.bundle import Bundle
 YARDSTICK = "past_listings"
 #: The forecast from what a drug is alone: what happens to drugs and makers must add to it.
 TRAITS = "traits"
+#: Below so many events the figures of a risk model are imprecise (Collins, Ogundimu and Altman,
+#: "Sample size considerations for the external validation of a multivariable prognostic model",
+#: Statistics in Medicine 35, 2016: at least 100).
+FEW_EVENTS = 100
 
 Interval = Annotated[
     tuple[float, float] | None,
@@ -123,14 +127,20 @@ class Quality(BaseModel):
             return ""
         low, high = self.ap_above_traits_interval
         within = f"Within {months(self.horizon_months)}, the estimates rank drugs"
+        shown = f", as far as {self.events:,} new shortages can show" if self.is_few else ""
         if low > 0:
-            return f"{within} better than a model that sees only what the drug is."
+            return f"{within} better than a model that sees only what the drug is{shown}."
         if high < 0:
-            return f"{within} worse than a model that sees only what the drug is."
+            return f"{within} worse than a model that sees only what the drug is{shown}."
         return (
             f"{within} about as well as a model that sees only what the drug is: what is added by "
             "recalls, inspections, makers and prices cannot be told from chance here."
         )
+
+    @property
+    def is_few(self) -> bool:
+        """Whether the figures rest on so few new shortages that chance has a large part in them."""
+        return self.events is not None and self.events < FEW_EVENTS
 
     @property
     def span(self) -> str:
@@ -207,6 +217,28 @@ def of_all_horizons(bundle: Bundle | None) -> list[Quality]:
         return []
     found = (of_horizon(bundle, horizon) for horizon in bundle.horizons)
     return [quality for quality in found if quality is not None]
+
+
+def said_of_few(items: Sequence[Quality]) -> str:
+    """Return a warning if the figures rest on few new shortages, '' if they do not.
+
+    Parameters
+    ----------
+    items : sequence of Quality
+        Figures by horizon.
+
+    Returns
+    -------
+    str
+    """
+    few = [f"{item.events:,} within {months(item.horizon_months)}" for item in items if item.is_few]
+    if not few:
+        return ""
+    return (
+        f"These figures rest on few new shortages: {', '.join(few)}. With fewer than {FEW_EVENTS} "
+        "chance has a large part in them, and the intervals, which are drawn from the same few, "
+        "may be too narrow."
+    )
 
 
 def _interval(figures: Mapping[str, Any], name: str) -> tuple[float, float] | None:

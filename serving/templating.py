@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from shortcast import __version__
 from shortcast.features import kind
-from shortcast.serving import words
+from shortcast.serving import quality, words
 
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -122,6 +122,7 @@ def _environment() -> jinja2.Environment:
         records_of=kind.records_of,
         shortage_list=kind.shortage_list,
         not_a_cause=words.NOT_A_CAUSE,
+        said_of_few=quality.said_of_few,
         simulated_warning=words.SIMULATED,
         version=__version__,
     )

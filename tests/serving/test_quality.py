@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shortcast.serving.quality import Quality
+from shortcast.serving.quality import Quality, said_of_few
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,28 @@ def test_what_is_better_than_the_traits_alone_is_told_as_far_as_its_interval_car
     interval: tuple[float, float], said: str
 ) -> None:
     quality = Quality.model_construct(
-        horizon_months=6, ap_above_traits=0.01, ap_above_traits_interval=interval
+        horizon_months=6, ap_above_traits=0.01, ap_above_traits_interval=interval, events=100
     )
     assert quality.beside_traits.startswith("Within 6 months, the estimates rank drugs ")
     assert quality.beside_traits.endswith(said)
+
+
+def test_few_new_shortages_are_said_to_be_few() -> None:
+    """As a made-up market of a few hundred drugs has them: no interval makes up for that."""
+    few, many = (
+        Quality.model_construct(
+            horizon_months=horizon,
+            ap_above_traits=0.01,
+            ap_above_traits_interval=(0.002, 0.03),
+            events=events,
+        )
+        for horizon, events in ((3, 6), (12, 100))
+    )
+    assert said_of_few([many]) == ""
+    said = said_of_few([few, many])
+    assert said.startswith("These figures rest on few new shortages: 6 within 3 months. With ")
+    assert few.beside_traits.endswith("as far as 6 new shortages can show.")
+    assert many.beside_traits.endswith("what the drug is.")
 
 
 def test_without_a_comparison_nothing_is_said_of_the_traits() -> None:
