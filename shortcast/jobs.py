@@ -31,6 +31,7 @@ from shortcast.features.kind import records_of
 from shortcast.features.panel import make_panel, write_panel
 from shortcast.features.sources import registry
 from shortcast.settings import settings
+from shortcast.training.splits import months_later
 
 if TYPE_CHECKING:
     from shortcast.training.bundle import Bundle
@@ -39,6 +40,9 @@ Progress = Callable[[str], None]
 
 #: First month of the panel that models are trained on: the shortage list is known since 2014.
 PANEL_START = "2015-01"
+
+#: Months of panel at the least that there must be to learn from and be judged on.
+SHORTEST_PANEL = 60
 
 #: Horizon in months that reasons are given for, between the short and the long one.
 REASONS_HORIZON = 6
@@ -101,8 +105,9 @@ class Records:
     ----------
     spells, discontinuations : DataFrame
         ``shortage_spells`` and ``discontinuations``.
-    records_end : date
-        Last day that the shortage records reach.
+    records_begin, records_end : date
+        Day of the first capture of the shortage list, and last day that the shortage records
+        reach.
     checksum, fingerprint, data : str
         Of the records, of the warehouse, and 'real' or 'simulated'.
     files : dict of str to str
@@ -111,6 +116,7 @@ class Records:
 
     spells: pd.DataFrame
     discontinuations: pd.DataFrame
+    records_begin: date
     records_end: date
     checksum: str
     fingerprint: str
@@ -142,6 +148,10 @@ def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
             "The records hold no capture of the FDA shortage list, so there is no outcome to "
             "learn; import one (fda_shortages/AS_OF/Drugshortages.csv) and build again."
         )
+    ((records_begin,),) = connection.execute(
+        "SELECT min(observed_at) FROM (SELECT observed_at FROM shortage_listings "
+        "UNION ALL SELECT observed_at FROM shortage_html_spells)"
+    ).fetchall()
     ((checksum, fingerprint, data),) = connection.execute(
         "SELECT records_checksum, fingerprint, data FROM build"
     ).fetchall()
@@ -152,6 +162,7 @@ def read_records(connection: duckdb.DuckDBPyConnection) -> Records:
     return Records(
         spells=connection.sql("SELECT * FROM shortage_spells").df(),
         discontinuations=connection.sql("SELECT * FROM discontinuations").df(),
+        records_begin=records_begin or records_end,
         records_end=records_end,
         checksum=checksum,
         fingerprint=fingerprint,
@@ -212,6 +223,29 @@ def cached_panel(start: str, end: str, *, progress: Progress = quiet) -> Path:
     return path
 
 
+def first_month(records: Records) -> str:
+    """Return the first month of the panel that models are trained on, ``YYYY-MM``.
+
+    Real lists were there before their first capture, and tell of that time themselves. A made-up
+    market has no sources before its records begin: its panel begins with them, unless it would
+    be too short to learn from.
+
+    Parameters
+    ----------
+    records : Records
+        What the warehouse says of its records.
+
+    Returns
+    -------
+    str
+    """
+    if records.data == "real":
+        return PANEL_START
+    begin = months_later(records.records_begin.replace(day=1), 1)
+    latest = months_later(records.records_end.replace(day=1), 1 - SHORTEST_PANEL)
+    return max(PANEL_START, f"{min(begin, latest):%Y-%m}")
+
+
 def last_month(records: Records) -> str:
     """Return the last month whose panel rows the records reach, ``YYYY-MM``."""
     return f"{records.records_end:%Y-%m}"
@@ -243,7 +277,7 @@ def backtest(
     months = first_of_months(start, end)
     with warehouse.open_warehouse() as connection:
         records = read_records(connection)
-    panel = cached_panel(PANEL_START, last_month(records), progress=progress)
+    panel = cached_panel(first_month(records), last_month(records), progress=progress)
     return run_backtest(
         panel,
         records.spells,
@@ -278,7 +312,7 @@ def train(*, progress: Progress = quiet) -> str:
 
     with warehouse.open_warehouse() as connection:
         records = read_records(connection)
-    path = cached_panel(PANEL_START, last_month(records), progress=progress)
+    path = cached_panel(first_month(records), last_month(records), progress=progress)
     trained = fit(
         path,
         records.spells,

@@ -131,6 +131,26 @@ def test_a_backtest_gets_the_whole_panel_and_the_months_to_score(
     ]
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "data", "first"),
+    [
+        (date(2017, 12, 31), date(2025, 12, 31), "simulated", "2018-01"),
+        (date(2017, 12, 31), date(2025, 12, 31), "real", "2015-01"),
+        # A market of three years alone leaves too little to learn from and be judged on.
+        (date(2022, 12, 31), date(2025, 12, 31), "simulated", "2021-01"),
+        (date(2005, 12, 31), date(2025, 12, 31), "simulated", "2015-01"),
+    ],
+)
+def test_the_panel_of_a_made_up_market_begins_with_its_records(
+    begin: date, end: date, data: str, first: str, tiny_home: Path
+) -> None:
+    with open_warehouse(Settings(home=tiny_home)) as connection:
+        read = jobs.read_records(connection)
+    assert read.records_begin == date.fromisoformat(min(CAPTURES))
+    records = replace(read, records_begin=begin, records_end=end, data=data)
+    assert jobs.first_month(records) == first
+
+
 def test_training_keeps_what_drift_is_measured_against(
     own_tiny_home: Path, make_bundle: Any, tiny_checksum: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
