@@ -6,6 +6,8 @@ What comes is checked before it enters the archive, and is set apart where a che
 
 from __future__ import annotations
 
+# Each registers the ways that it walks.
+from shortcast.features.fetching import captures, catalogues, drifting, portals  # noqa: F401
 from shortcast.features.fetching.log import Outcome, latest_outcomes, read_log
 from shortcast.features.fetching.run import FetchReport, fetch, plan
 

@@ -19,12 +19,20 @@ from shortcast.features.parse import ParsedSnapshot, count_records
 from shortcast.features.sources.contract import Reading, Source, SourceError, Table
 from shortcast.features.sources.fetching import Fetching
 
-#: Differences of so few rows are never held against a snapshot.
-FEW = 20
-#: A month more between two snapshots allows for the same share of change again, up to this.
-MOST_CHANGE = 0.5
-#: A column that keeps less than this share of its filled cells has been emptied.
-EMPTIED = 0.5
+#: Differences of so few rows are never held against a snapshot; nor is it that a short list has
+#: so many new ones.
+FEW, SOME = 5, 20
+#: A month more since the last snapshot, or since it was found unchanged, allows for the same
+#: share of change again, up to this; half a list is never a whole one.
+MOST_CHANGE = 0.4
+#: A column that keeps less than this share of its filled cells has been emptied. One that few
+#: rows ever filled, such as a note, comes and goes.
+EMPTIED, RARELY_FILLED = 0.5, 0.05
+#: So many filled cells do not all vanish by chance.
+VANISHED = 5
+#: Months after which an older snapshot no longer says which columns are filled. Our choice: of
+#: seven captures of the shortage list, months apart, three differ in their notes and links.
+OLD = 4
 #: The newest date may lie this far before that of the last snapshot: its row was withdrawn.
 BACK = timedelta(days=14)
 
@@ -39,13 +47,13 @@ class Figures:
         Rows.
     filled : mapping of str to int
         Rows in which each column has a value.
-    newest : mapping of str to date or None
-        Newest date of each date column that is not after the snapshot's day.
+    newest : date or None
+        Newest date, not after the snapshot's day, of the column that `Fetching.newest` names.
     """
 
     rows: int
     filled: Mapping[str, int]
-    newest: Mapping[str, date | None]
+    newest: date | None
 
 
 def find_faults(
@@ -54,6 +62,7 @@ def find_faults(
     delivery: Delivery,
     last: ParsedSnapshot | None,
     *,
+    seen: date | None = None,
     simulated: bool,
     confirmed: bool,
 ) -> list[str]:
@@ -69,6 +78,8 @@ def find_faults(
         Files under the names that they shall have in the archive.
     last : ParsedSnapshot or None
         The last good snapshot.
+    seen : date, optional
+        When it was last found unchanged, if that is later than its own day.
     simulated : bool
         Whether the records are made up: sizes and rhythm of the real source do not hold for them.
     confirmed : bool
@@ -87,7 +98,7 @@ def find_faults(
     try:
         reading = source.read([part.path for part in delivery.parts], delivery.as_of)
     except SourceError as error:
-        return [*faults, str(error)]
+        return [*faults, str(error).rstrip(".")]
     except Exception as error:  # noqa: BLE001 - whatever a reader trips over must not get in
         return [*faults, f"its reader failed on it ({type(error).__name__}: {error})"]
     kept, lost = count_records(reading)
@@ -107,7 +118,7 @@ def find_faults(
             f"it holds {kept + lost:,} records, and at least {fetching.rows:,} are expected"
         )
     figures = {
-        table.name: _figures(table, reading.tables[table.name], delivery.as_of)
+        table.name: _figures(fetching, table, reading.tables[table.name], delivery.as_of)
         for table in source.tables
         if table.name in reading.tables
     }
@@ -115,7 +126,8 @@ def find_faults(
     if not simulated and not confirmed:
         faults += _stale(fetching, delivery, figures)
     if last is not None and not delivery.is_past:
-        faults += _against(source, fetching, delivery, figures, last, confirmed=confirmed)
+        since = max(last.as_of, seen or last.as_of)
+        faults += _against(source, fetching, delivery, figures, last, since, confirmed=confirmed)
     return faults
 
 
@@ -141,7 +153,7 @@ def _stale(fetching: Fetching, delivery: Delivery, figures: Mapping[str, Figures
     expected = fetching.newest
     if expected is None or delivery.is_past or expected.table not in figures:
         return
-    newest = figures[expected.table].newest.get(expected.column)
+    newest = figures[expected.table].newest
     if newest is None or (delivery.as_of - newest).days > expected.within_days:
         yield (
             f"the newest {expected.column} of {expected.table} is {newest}, more than "
@@ -155,37 +167,37 @@ def _against(
     delivery: Delivery,
     figures: Mapping[str, Figures],
     last: ParsedSnapshot,
+    since: date,
     *,
     confirmed: bool,
 ) -> Iterator[str]:
     """Say what a snapshot has lost, or gained, since the last good one."""
-    months = 1 + max((delivery.as_of - last.as_of).days, 0) / 30
+    months = 1 + max((delivery.as_of - since).days, 0) / 30
     fall = min(fetching.fall * months, MOST_CHANGE)
     growth = fetching.growth * months
     with duckdb.connect(config={"threads": 1}) as connection:
         before = {
-            table.name: _figures_of_file(connection, table, last.table(table.name))
+            table.name: _figures_of_file(connection, fetching, table, last.table(table.name))
             for table in source.tables
             if table.name in last.rows
         }
     for name, old in before.items():
-        new = figures.get(name, Figures(0, {}, {}))
+        new = figures.get(name, Figures(0, {}, None))
         change = new.rows - old.rows
-        since = f"than in the last snapshot, {last.as_of}"
-        if not confirmed and change < -FEW and -change > fall * old.rows:
-            yield f"{name} has {new.rows:,} rows, {-change:,} fewer {since}"
+        than = f"than in the last snapshot, {last.as_of}"
+        counted = not confirmed and not delivery.is_part
+        if counted and change < -FEW and -change > fall * old.rows:
+            yield f"{name} has {new.rows:,} rows, {-change:,} fewer {than}"
             continue
-        if not confirmed and change > FEW and change > growth * old.rows:
-            yield f"{name} has {new.rows:,} rows, {change:,} more {since}"
-        if not confirmed:
+        if counted and change > SOME and change > growth * old.rows:
+            yield f"{name} has {new.rows:,} rows, {change:,} more {than}"
+        if not confirmed and months < OLD:
             yield from _emptied(fetching, name, old, new, last.as_of)
-        for column, day in old.newest.items():
-            latest = new.newest.get(column)
-            if day is not None and (latest is None or latest < day - BACK):
-                yield (
-                    f"the newest {column} of {name} is {latest}, and was {day} in the last "
-                    f"snapshot, {last.as_of}: an older state has come"
-                )
+        if old.newest is not None and (new.newest is None or new.newest < old.newest - BACK):
+            yield (
+                f"the newest record of {name} is of {new.newest}, and was of {old.newest} in the "
+                f"last snapshot, {last.as_of}: an older state has come"
+            )
 
 
 def _emptied(
@@ -193,40 +205,43 @@ def _emptied(
 ) -> Iterator[str]:
     """Say which columns have lost their values."""
     for column, filled in old.filled.items():
-        if column in fetching.may_empty or filled <= FEW:
+        if column in fetching.may_empty or filled < RARELY_FILLED * old.rows:
             continue
-        expected = filled / old.rows * new.rows
-        if new.filled.get(column, 0) < EMPTIED * expected:
+        kept, expected = new.filled.get(column, 0), filled / old.rows * new.rows
+        vanished = kept == 0 and filled >= VANISHED and expected >= VANISHED
+        if vanished or (filled > SOME and kept < EMPTIED * expected):
             yield (
-                f"{column} of {table} has a value in {new.filled.get(column, 0):,} of "
-                f"{new.rows:,} rows, and had in {filled:,} of {old.rows:,} in the last snapshot, "
-                f"{last}"
+                f"{column} of {table} has a value in {kept:,} of {new.rows:,} rows, and had in "
+                f"{filled:,} of {old.rows:,} in the last snapshot, {last}"
             )
 
 
-def _dates(table: Table) -> list[str]:
-    return [column.name for column in table.columns if column.type == "DATE"]
+def _newest_column(fetching: Fetching, table: Table) -> str | None:
+    """Return the column of a table by which its newest record is known."""
+    newest = fetching.newest
+    return newest.column if newest is not None and newest.table == table.name else None
 
 
-def _figures(table: Table, frame: pd.DataFrame, as_of: date) -> Figures:
+def _figures(fetching: Fetching, table: Table, frame: pd.DataFrame, as_of: date) -> Figures:
     """Return the figures of a table as the reader gives it."""
     names = [column.name for column in table.columns if column.name in frame]
     filled = {name: int(frame[name].notna().sum()) for name in names}
-    newest: dict[str, date | None] = {}
-    for name in _dates(table):
-        days = pd.to_datetime(frame[name]) if name in frame else pd.Series(dtype="datetime64[ns]")
+    column, newest = _newest_column(fetching, table), None
+    if column is not None:
+        days = pd.to_datetime(frame[column])
         latest = days[days <= pd.Timestamp(as_of)].max()
-        newest[name] = None if pd.isna(latest) else latest.date()
+        newest = None if pd.isna(latest) else latest.date()
     return Figures(len(frame), filled, newest)
 
 
-def _figures_of_file(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> Figures:
+def _figures_of_file(
+    connection: duckdb.DuckDBPyConnection, fetching: Fetching, table: Table, path: Path
+) -> Figures:
     """Return the figures of a table of a snapshot that was parsed before."""
-    names, days = [column.name for column in table.columns], _dates(table)
-    asked = ["count(*)", *(f'count("{name}")' for name in names)]
-    asked += [f'max("{day}") FILTER ("{day}" <= observed_at)' for day in days]
-    ((rows, *found),) = connection.execute(
+    names, column = [c.name for c in table.columns], _newest_column(fetching, table)
+    newest = f'max("{column}") FILTER ("{column}" <= observed_at)' if column else "NULL"
+    asked = ["count(*)", newest, *(f'count("{name}")' for name in names)]
+    ((rows, day, *counts),) = connection.execute(
         f"SELECT {', '.join(asked)} FROM read_parquet(?)", [str(path)]
     ).fetchall()
-    filled = dict(zip(names, found[: len(names)], strict=True))
-    return Figures(rows, filled, dict(zip(days, found[len(names) :], strict=True)))
+    return Figures(rows, dict(zip(names, counts, strict=True)), day)

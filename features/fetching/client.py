@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
 import stamina
+import stamina.instrumentation
 
 from shortcast import __version__
 from shortcast.errors import ShortcastError
@@ -41,10 +43,15 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 #: A description of files, or one page of an interface, is smaller than this.
 _MOST_OF_A_PAGE = 64_000_000
-_CHUNK = 1 << 16
 _TELL_EVERY = 5_000_000
 #: Only a mirror may say that its records are made up; an official host never does.
 _SIMULATED = ("x-shortcast-data", "simulated")
+
+# What is tried again is told by the fetch log, with the source; stamina's own lines lack it.
+stamina.instrumentation.set_on_retry_hooks([])
+# They write down headers when all is logged, and a header that comes back may repeat a key.
+for _library in ("httpx2", "httpcore2"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 class FetchError(ShortcastError):
@@ -201,6 +208,8 @@ class Client:
         host = urlsplit(self.via or "").hostname
         is_here = host in ("127.0.0.1", "::1", "localhost")
         self._sends_keys = not self.via or is_here or self.via.startswith("https://")
+        #: What failed and was tried again, one sentence each; to be emptied by who has read it.
+        self.retried: list[str] = []
         self._last: dict[str, float] = {}
         self._down: set[str] = set()
         self._http = httpx2.Client(
@@ -253,7 +262,7 @@ class Client:
                 method, address, {"Accept": "application/json", **(headers or {})}, sent
             ) as answer:
                 raw = bytearray()
-                for chunk in answer.iter_bytes(_CHUNK):
+                for chunk in answer.iter_bytes():
                     raw += chunk
                     if len(raw) > _MOST_OF_A_PAGE:
                         raise FetchError(f"{_shown(address)} answers with no end; try again later.")
@@ -268,6 +277,48 @@ class Client:
                 )
 
         return self._persist(address, once)
+
+    def sign_in(self, address: str, form: Mapping[str, str], header: str) -> str:
+        """Send a form with keys, and return the token that a header of the answer holds.
+
+        Parameters
+        ----------
+        address : str
+            Official address.
+        form : mapping of str to str
+            What is sent.
+        header : str
+            Name of the header.
+
+        Returns
+        -------
+        str
+            The token, which is kept as secret as a key.
+
+        Raises
+        ------
+        FetchError
+            If there is none.
+        """
+        if not self._sends_keys:
+            raise FetchError(
+                f"{_shown(address)} needs keys, and the mirror is neither on this machine nor "
+                "asked by https; they are not sent there."
+            )
+        asked = {"Content-Type": "application/x-www-form-urlencoded"}
+
+        def once() -> str:
+            with self._open("POST", address, asked, urlencode(form).encode()) as answer:
+                return answer.headers.get(header, "")
+
+        token = self._persist(address, once)
+        if not token:
+            raise FetchError(
+                f"{_shown(address)} answered without {header!r}; look at the keys in the settings, "
+                "and whether the source has changed."
+            )
+        self.secrets.add(token)
+        return token
 
     def download(
         self,
@@ -371,7 +422,8 @@ class Client:
         """Write the body of an answer behind what is there."""
         told, tail = partial.size, b""
         with partial.path.open("ab") as stream:
-            for chunk in answer.iter_bytes(_CHUNK):
+            # As they come: what is gathered into larger ones is lost when the line breaks.
+            for chunk in answer.iter_bytes():
                 if self.secrets.longest:
                     if self.secrets.are_in(tail + chunk):
                         stream.close()
@@ -413,6 +465,7 @@ class Client:
         def again(error: Exception) -> bool | float:
             if not isinstance(error, _AgainError):
                 return False
+            self.retried.append(str(error))
             return error.wait if error.wait is not None else True
 
         try:
@@ -454,7 +507,7 @@ class Client:
             sent = headers if host == urlsplit(asked).netloc else _without_keys(headers)
             sent = sent if self._sends_keys else _without_keys(sent)
             if body is not None:
-                sent = {**sent, "Content-Type": "application/json"}
+                sent = {"Content-Type": "application/json", **sent}
             try:
                 with self._http.stream(
                     method, self._place(address), headers=dict(sent), content=body
@@ -595,7 +648,8 @@ def _user_agent(contact: str) -> str:
 
 
 def _without_keys(headers: Mapping[str, str]) -> dict[str, str]:
-    return {k: v for k, v in headers.items() if not k.lower().startswith("authorization")}
+    keys = ("authorization", "auth-")
+    return {k: v for k, v in headers.items() if not k.lower().startswith(keys)}
 
 
 def _shown(address: str) -> str:

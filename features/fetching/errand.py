@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -60,6 +62,9 @@ class Delivery:
         What is missing by the source's own account, one sentence each.
     is_past : bool
         A capture of the past: not held against the snapshots beside it, which may lie far off.
+    is_part : bool
+        Only what is new of a record of events: its rows are not counted against those of the
+        last snapshot, which may have held a year.
     """
 
     as_of: date
@@ -67,6 +72,7 @@ class Delivery:
     total: int | None = None
     short: tuple[str, ...] = ()
     is_past: bool = False
+    is_part: bool = False
 
 
 @dataclass
@@ -118,7 +124,12 @@ class Errand:
         return any(snapshot.as_of == day for snapshot in self.held)
 
     def download(
-        self, address: str, name: str, *, headers: Mapping[str, str] | None = None
+        self,
+        address: str,
+        name: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        anew: bool = False,
     ) -> Part:
         """Fetch a file, or take it from the archive if it has not changed.
 
@@ -130,6 +141,8 @@ class Errand:
             Official name that it shall have in the archive.
         headers : mapping of str to str, optional
             Keys.
+        anew : bool
+            Fetch it even if it has not changed: for a file that is made into another one.
 
         Returns
         -------
@@ -140,7 +153,7 @@ class Errand:
         FetchError
             If it does not come.
         """
-        known = self.memory.known(address, self.newest)
+        known = None if anew else self.memory.known(address, self.newest)
         found = self.client.download(
             address,
             self.folder / name,
@@ -155,6 +168,51 @@ class Errand:
             simulated = data_of(held.file) == "simulated"
             return Part(official_name(held.file), path, held.sha256, address, simulated, validators)
         return Part(name, found.path, found.sha256, address, found.simulated, found.validators)
+
+    def pack(self, part: Part) -> Part:
+        """Pack a downloaded file; the same bytes make the same packed ones.
+
+        Parameters
+        ----------
+        part : Part
+            As it came, downloaded anew.
+
+        Returns
+        -------
+        Part
+            Of the same name with ``.gz`` behind it.
+        """
+        path = self.folder / f"{part.name}.gz"
+        with (
+            part.path.open("rb") as read,
+            path.open("wb") as stream,
+            gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as packed,
+        ):
+            shutil.copyfileobj(read, packed, 1 << 20)
+        part.path.unlink()
+        return Part(path.name, path, checksum(path), part.address, part.simulated)
+
+    def text(self, address: str) -> str:
+        """Return a small page of text, such as one that links to files.
+
+        Parameters
+        ----------
+        address : str
+            Official address.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        FetchError
+            If it does not come.
+        """
+        part = self.download(address, ".page-text", anew=True)
+        text = part.path.read_bytes().decode("utf-8", errors="replace")
+        part.path.unlink()
+        return text
 
     def write(self, name: str, raw: bytes, address: str, *, simulated: bool) -> Part:
         """Lay down a file that was put together from several answers.

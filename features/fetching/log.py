@@ -43,6 +43,8 @@ class Outcome:
         Their size.
     at : str
         When it ended by the clock, in UTC.
+    retried : tuple of str
+        What failed on the way and was tried again, one sentence each.
     """
 
     source: str
@@ -53,6 +55,7 @@ class Outcome:
     files: int = 0
     bytes: int = 0
     at: str = ""
+    retried: tuple[str, ...] = ()
 
 
 def note(folder: Path, outcome: Outcome) -> None:
@@ -102,8 +105,9 @@ def read_log(folder: Path) -> list[Outcome]:
     found = []
     for line in path.read_bytes().splitlines():
         try:
-            found.append(Outcome(**json.loads(line)))
-        except (ValueError, TypeError):
+            fields = json.loads(line)
+            found.append(Outcome(**{**fields, "retried": tuple(fields.get("retried", ()))}))
+        except (ValueError, TypeError, AttributeError):
             continue
     return found
 

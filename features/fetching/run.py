@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -158,6 +158,9 @@ def plan(
         last = memory.confirmed(name)
         if history and fetching.history is None:
             planned.append(Planned(source, fetching, False, "it has no public history"))
+        elif not history and fetching.only_history:
+            why = "it is a history, which 'shortcast fetch --history' brings"
+            planned.append(Planned(source, fetching, False, why, is_due=False))
         elif missing:
             planned.append(Planned(source, fetching, False, f"it needs {' and '.join(missing)}"))
         elif (
@@ -224,6 +227,7 @@ class _Run:
         self._ready = config.fetching / _READY
         self._outcomes: list[Outcome] = []
         self._allowed: dict[str, int] = {}
+        self._retried: list[str] = []
 
     def through(self, planned: Iterable[Planned]) -> FetchReport:
         asked = [p for p in planned if p.asks]
@@ -235,6 +239,7 @@ class _Run:
             tell=self._tell,
             count=self._count,
         )
+        self._retried = client.retried
         try:
             self._take_what_is_ready()
             for number, one in enumerate(asked, start=1):
@@ -280,9 +285,15 @@ class _Run:
                 keys=keys,
                 tell=self._tell,
             )
+            brings = False
             for delivery in walk(way, errand):
+                brings = True
                 self._receive(errand, delivery)
             errand.forget_pages()
+            if not brings:
+                if not one.history:
+                    self._memory.confirm(name, self._today)
+                self._end(name, "", "unchanged", "It has nothing that is not held already.")
         except ShortcastError as error:
             self._end(name, "", "failed", str(error))
         except OSError as error:
@@ -330,6 +341,7 @@ class _Run:
             errand.fetching,
             delivery,
             self._last_good(before),
+            seen=self._memory.confirmed(name),
             simulated=made_up,
             confirmed=f"{name}/{day}" in self._config.confirmed_snapshots,
         )
@@ -477,6 +489,8 @@ class _Run:
 
     def _note(self, outcome: Outcome) -> None:
         """Write an outcome to the log, and say it."""
+        outcome = replace(outcome, retried=tuple(map(self._secrets.hide, self._retried)))
+        self._retried.clear()
         self._outcomes.append(outcome)
         self._tell(f"{outcome.source}: {outcome.state}. {outcome.message}")
         if outcome.state not in GOOD:

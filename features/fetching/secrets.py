@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable
+from urllib.parse import quote_plus
 
 #: A shorter value is no key, and hiding it would tear words apart.
 _SHORTEST = 4
@@ -19,10 +20,24 @@ class Secrets:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        keys = [value for value in values if len(value) >= _SHORTEST]
-        # A key goes out in basic authentication too, which is no more than another spelling.
-        spelt = {*keys, *(b64encode(f"{key}:".encode()).decode() for key in keys)}
-        self._texts = sorted(spelt, key=len, reverse=True)
+        self._texts: list[str] = []
+        self._bytes: list[bytes] = []
+        for value in values:
+            self.add(value)
+
+    def add(self, value: str) -> None:
+        """Keep one more key out of everything, such as a token that was given for a password.
+
+        Parameters
+        ----------
+        value : str
+            The key; passed over if it is too short to be one.
+        """
+        if len(value) < _SHORTEST:
+            return
+        # A key goes out in basic authentication, and in forms, which are other spellings of it.
+        spelt = {value, b64encode(f"{value}:".encode()).decode(), quote_plus(value)}
+        self._texts = sorted({*self._texts, *spelt}, key=len, reverse=True)
         self._bytes = [text.encode() for text in self._texts]
 
     @property

@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What is sent back; `length` is what the header says, the body's own by default."""
+    """What is sent back; `length` is what the header says (-1: nothing)."""
 
     body: bytes = b""
     status: int = 200
@@ -43,6 +43,15 @@ class Answer:
 
 
 Answering = Callable[[Asked], Answer]
+
+
+class Server(ThreadingHTTPServer):
+    """A server that says nothing of clients that hang up: some are meant to."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
 
 
 class Official:
@@ -82,7 +91,7 @@ class Official:
                 for name, value in {**owner.headers, **answer.headers}.items():
                     self.send_header(name, value)
                 length = len(answer.body) if answer.length is None else answer.length
-                if answer.status != 304:
+                if answer.status != 304 and length >= 0:
                     self.send_header("Content-Length", str(length))
                 if length != len(answer.body):
                     self.send_header("Connection", "close")
@@ -96,7 +105,7 @@ class Official:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as there
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
@@ -108,7 +117,7 @@ class Official:
 
     def serves(self, place: str, body: bytes, **headers: str) -> None:
         """Serve a file under ``HOST/PATH`` with entity tag and ranges."""
-        self.answers[place] = serving(body, headers)
+        self.answers[place] = serve(body, headers)
 
     def serves_json(self, place: str, content: Any) -> None:
         """Serve JSON under ``HOST/PATH``."""
@@ -117,14 +126,19 @@ class Official:
 
     def body(self, place: str) -> bytes:
         """What is served under ``HOST/PATH`` now."""
-        return self.answers[place](Asked("GET", place, {}, {}, b"")).body
+        return self.answers[place](self.request()).body
+
+    @staticmethod
+    def request() -> Asked:
+        """A request without conditions."""
+        return Asked("GET", "", {}, {}, b"")
 
     def paths(self) -> list[str]:
         """What was asked for, in order."""
         return [asked.path for asked in self.asked]
 
 
-def serving(body: bytes, headers: Mapping[str, str] | None = None) -> Answering:
+def serve(body: bytes, headers: Mapping[str, str] | None = None) -> Answering:
     """Answer as a file server does: entity tag, 304, ranges."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     own = {"ETag": tag, "Accept-Ranges": "bytes", **(headers or {})}
@@ -139,6 +153,18 @@ def serving(body: bytes, headers: Mapping[str, str] | None = None) -> Answering:
         return Answer(body, headers=own)
 
     return answer
+
+
+@pytest.fixture(scope="session")
+def answer() -> type[Answer]:
+    """What a server sends back."""
+    return Answer
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., Answering]:
+    """A file server's way of answering for one file."""
+    return serve
 
 
 @pytest.fixture
