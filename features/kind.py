@@ -151,6 +151,23 @@ def named(source: str, data: str) -> str:
     return source if data == "real" else f"SIMULATED, in the format of {source}"
 
 
+def of_real_source(text: str, data: str) -> str:
+    """Return what is so of a source, its publisher or terms, as not being so of made-up rows.
+
+    Parameters
+    ----------
+    text : str
+        What is so of the real source.
+    data : str
+        'real' or 'simulated'.
+
+    Returns
+    -------
+    str
+    """
+    return text if data == "real" else f"SIMULATED; of the real source: {text}"
+
+
 def shortage_list(data: str) -> str:
     """Return what the list of shortages is called in a sentence, after 'the'.
 

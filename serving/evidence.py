@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from shortcast.features import panel
 from shortcast.features.asof import AsOf
-from shortcast.features.kind import named
+from shortcast.features.kind import named, of_real_source
 from shortcast.features.sources import registry
 from shortcast.serving.warehouse import Warehouse, WarehouseError
 
@@ -148,7 +148,7 @@ def _by_group(rows: list[dict[str, object]], data: str) -> dict[str, list[Source
                 summary=str(row["summary"]),
                 source=str(row["source"]),
                 source_title=named(source.title if source else str(row["source"]), data),
-                publisher=named(source.publisher, data) if source else "",
+                publisher=of_real_source(source.publisher, data) if source else "",
                 source_file=str(row["source_file"]),
                 source_row=None if number is None or pd.isna(number) else int(str(number)),  # type: ignore[call-overload]
             )

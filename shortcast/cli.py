@@ -107,7 +107,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
     def tell(line: str) -> None:
         seconds = (datetime.now(UTC) - begun).total_seconds()
-        _err.print(f"{seconds:7.1f} s  {line}", markup=False)
+        _err.print(f"{seconds:7.1f} s  {line}", markup=False, soft_wrap=True)
 
     yield tell
 

@@ -38,7 +38,7 @@ _KNOWN_FIRMS = """
 JOINS = (
     Join(
         "shortage rows to drugs",
-        "Current and Resolved rows of the FDA shortage list that reach a drug with a product",
+        "Current and Resolved rows of the shortage list that reach a drug with a product",
         """
         SELECT count(*) AS rows, count_if(drug_id IN (
                    SELECT drug_id FROM drug_ndcs
@@ -50,7 +50,7 @@ JOINS = (
     ),
     Join(
         "shortage companies to firms",
-        "rows of the FDA shortage list whose company is a firm known from products or sites",
+        "rows of the shortage list whose company is a firm known from products or sites",
         f"""
         SELECT count(*) AS rows, count_if(firm_id IN ({_KNOWN_FIRMS})) AS matched
         FROM drug_listing_states

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from shortcast.features.kind import named
+from shortcast.features.kind import of_real_source
 from shortcast.features.sources import registry
 from shortcast.monitoring import coverage, findings, freshness
 from shortcast.serving.answers import CSVResponse, Envelope, about, as_csv
@@ -130,13 +130,6 @@ def read_sources_csv(service: ServiceOf, request: Request) -> CSVResponse:
     return as_csv(request, rows, CSV_COLUMNS, found, {"Cache-Control": "no-cache"})
 
 
-def _terms(licence: str, data: str) -> str:
-    """Return the terms of a source; made-up rows have none of their own."""
-    if data == "real":
-        return licence
-    return f"SIMULATED: made up, under no terms. Those of the real source: {licence}"
-
-
 def find_sources(service: Service) -> Sources:
     """Return the sources as the warehouse in force has them."""
     try:
@@ -164,10 +157,10 @@ def find_sources(service: Service) -> Sources:
             SourceItem(
                 source=state.source,
                 title=state.title,
-                publisher=named(sources[state.source].publisher, data),
+                publisher=of_real_source(sources[state.source].publisher, data),
                 address=sources[state.source].address,
-                licence=_terms(sources[state.source].licence, data),
-                citation=named(sources[state.source].citation, data),
+                licence=of_real_source(sources[state.source].licence, data),
+                citation=of_real_source(sources[state.source].citation, data),
                 caveats=list(sources[state.source].caveats),
                 cadence_days=state.cadence_days,
                 state=state.state,
