@@ -9,6 +9,7 @@ from typing import Literal
 
 import duckdb
 
+from shortcast.features.fetch_log import GOOD, Standing
 from shortcast.features.kind import named
 from shortcast.features.sources import Source, registry
 from shortcast.monitoring.findings import Finding
@@ -20,6 +21,10 @@ State = Literal["fresh", "late", "stale", "never"]
 #: has in all likelihood moved or ended.
 LATE_AFTER = 1.5
 STALE_AFTER = 3.0
+
+#: Days by which a snapshot counts as younger while the source is asked, and found unchanged: it
+#: pauses at weekends and over holidays. One that never changes again has ended nevertheless.
+UNCHANGED_DAYS = 7
 
 #: Share of a snapshot's rows in quarantine above which its reader no longer fits it. Our
 #: choice; sound snapshots stay well below 1 %.
@@ -58,6 +63,8 @@ class Freshness:
         Why rows of that snapshot went to quarantine, most frequent first, at most five.
     refused : tuple of Refusal
         Snapshots refused whole, newest first.
+    fetched : Standing or None
+        How far its fetching has come; None where it is only imported.
     """
 
     source: str
@@ -71,6 +78,22 @@ class Freshness:
     rejected_share: float | None = None
     reject_reasons: tuple[tuple[str, int], ...] = ()
     refused: tuple[Refusal, ...] = ()
+    fetched: Standing | None = None
+
+    @property
+    def fetch_fault(self) -> str:
+        """Why the last fetch brought nothing that could be taken; '' where it did."""
+        if self.fetched is None or self.fetched.last.state in GOOD:
+            return ""
+        last = self.fetched.last
+        return f"The fetch of {last.day} brought no new snapshot ({last.state}): {last.message}"
+
+
+def _seen_age(age: int, fetched: Standing | None, today: date) -> int:
+    """Return the age that a source is judged by: one that was just found unchanged may rest."""
+    if fetched is None or fetched.seen_on is None:
+        return age
+    return min(age, max((today - fetched.seen_on).days, age - UNCHANGED_DAYS))
 
 
 def state_of(age_days: int | None, cadence_days: int) -> State:
@@ -99,6 +122,7 @@ def freshness(
     connection: duckdb.DuckDBPyConnection,
     today: date,
     sources: Mapping[str, Source] | None = None,
+    fetched: Mapping[str, Standing] | None = None,
 ) -> list[Freshness]:
     """Tell how fresh every registered source is.
 
@@ -110,6 +134,8 @@ def freshness(
         The day to judge by; later snapshots do not count.
     sources : mapping of str to Source, optional
         Those of the registry when left out.
+    fetched : mapping of str to Standing, optional
+        How far the fetching of each has come (`shortcast.features.fetch_log.standings`).
 
     Returns
     -------
@@ -154,6 +180,7 @@ def freshness(
     ((data,),) = connection.execute("SELECT data FROM build").fetchall()
     found = []
     for name, source in sorted((registry() if sources is None else sources).items()):
+        standing = (fetched or {}).get(name)
         refusals, title = tuple(refused.get(name, ())), named(source.title, data)
         if name not in last:
             found.append(Freshness(name, title, source.cadence_days, "never", refused=refusals))
@@ -166,7 +193,7 @@ def freshness(
                 source=name,
                 title=title,
                 cadence_days=source.cadence_days,
-                state=state_of(age, source.cadence_days),
+                state=state_of(_seen_age(age, standing, today), source.cadence_days),
                 last_as_of=as_of,
                 age_days=age,
                 rows=rows,
@@ -174,6 +201,7 @@ def freshness(
                 rejected_share=rejected / (rows + rejected) if rows + rejected else None,
                 reject_reasons=tuple(reasons.get((name, as_of), ())),
                 refused=refusals,
+                fetched=standing,
             )
         )
     return found
@@ -210,7 +238,7 @@ def _finding(state: Freshness) -> Finding | None:
             "source",
             state.source,
             "warning",
-            f"{state.title}: no snapshot yet; fetch or import one.",
+            f"{state.title}: no snapshot yet; fetch or import one.{_and_why(state)}",
         )
     if state.state != "fresh":
         bound = LATE_AFTER if state.state == "late" else STALE_AFTER
@@ -220,10 +248,12 @@ def _finding(state: Freshness) -> Finding | None:
             state.source,
             "warning" if state.state == "late" else "alarm",
             f"{state.title}: the last snapshot is of {state.last_as_of}, {state.age_days:,} days "
-            f"old; it is published every {rhythm}.",
+            f"old; it is published every {rhythm}.{_and_why(state)}",
             value=state.age_days,
             threshold=bound * state.cadence_days,
         )
+    if state.fetch_fault:
+        return Finding("source", state.source, "warning", f"{state.title}: {state.fetch_fault}")
     if state.rejected_share is not None and state.rejected_share > MAX_REJECTED_SHARE:
         reason = f", most often: {state.reject_reasons[0][0]}" if state.reject_reasons else ""
         return Finding(
@@ -236,3 +266,8 @@ def _finding(state: Freshness) -> Finding | None:
             threshold=MAX_REJECTED_SHARE,
         )
     return None
+
+
+def _and_why(state: Freshness) -> str:
+    """Return what the last fetch has to do with it, as a further sentence."""
+    return f" {state.fetch_fault}" if state.fetch_fault else ""

@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 
 from shortcast.errors import ShortcastError
+from shortcast.features.fetch_log import Standing
 from shortcast.features.sources import Source
 from shortcast.monitoring import coverage, drift, freshness, scoreboard
 from shortcast.monitoring.findings import Finding, Kind, store
@@ -61,6 +62,7 @@ def watch(
     current: pd.DataFrame | None = None,
     scores: pd.DataFrame | None = None,
     sources: Mapping[str, Source] | None = None,
+    fetched: Mapping[str, Standing] | None = None,
     settings: Settings | None = None,
     now: datetime | None = None,
 ) -> WatchReport:
@@ -81,6 +83,8 @@ def watch(
         ``drug_id``, ``horizon_months``, ``score`` at that date.
     sources : mapping of str to Source, optional
         Those of the registry when left out.
+    fetched : mapping of str to Standing, optional
+        How far the fetching of each has come.
     settings : Settings, optional
         Settings that name the database.
     now : datetime, optional
@@ -91,7 +95,7 @@ def watch(
     WatchReport
         What was seen. Findings are stored, and those no longer there are closed.
     """
-    states = freshness.freshness(connection, day, sources)
+    states = freshness.freshness(connection, day, sources, fetched)
     joins = coverage.coverage(connection)
     found = [*freshness.findings(states), *coverage.findings(joins)]
     looked_for: list[Kind] = ["source", "join"]

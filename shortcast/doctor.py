@@ -214,6 +214,8 @@ def _database(config: Settings, _: datetime) -> Iterator[Finding]:
 
 
 def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
+    from shortcast.features.fetch_log import standings
+    from shortcast.features.sources import registry
     from shortcast.features.warehouse import judged_on, open_warehouse
     from shortcast.monitoring.freshness import findings, freshness
 
@@ -228,19 +230,19 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
     try:
         with open_warehouse(config) as connection:
             day = judged_on(connection, now.date())
-            states = freshness(connection, day)
+            states = freshness(connection, day, fetched=standings(config.fetching, now.date()))
     except (ShortcastError, duckdb.Error, ValueError) as error:
         yield Finding("sources", False, "The warehouse cannot be read.", _rebuild(error))
         return
     wrong = findings(states)
     for fault in wrong:
-        yield Finding(
-            f"source {fault.subject}",
-            False,
-            fault.message,
+        mend = (
             f"Put a newer file into {config.records_inbox / fault.subject / 'AS_OF'} and run: "
-            "shortcast run import, shortcast run build.",
+            "shortcast run import, shortcast run build."
         )
+        if registry()[fault.subject].fetching is not None:
+            mend = f"shortcast fetch {fault.subject}. Or without a network: {mend}"
+        yield Finding(f"source {fault.subject}", False, fault.message, mend)
     well = len(states) - len(wrong)
     if well:
         yield Finding("sources", True, f"{well} of {len(states)} are as fresh as on {day}.")

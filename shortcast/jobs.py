@@ -27,6 +27,7 @@ from shortcast.features import groups, warehouse
 from shortcast.features.archive import Archive, ImportReport, exclusive
 from shortcast.features.asof import first_of_months
 from shortcast.features.completeness import completeness
+from shortcast.features.fetch_log import standings
 from shortcast.features.kind import records_of
 from shortcast.features.panel import make_panel, write_panel
 from shortcast.features.sources import registry
@@ -597,7 +598,12 @@ def _monitor(day: date) -> JobResult:
             scores = forecast_log.read_scores(run.id)
         judged = warehouse.judged_on(connection, day)
         report = monitor.watch(
-            connection, judged, reference=reference, current=current, scores=scores
+            connection,
+            judged,
+            reference=reference,
+            current=current,
+            scores=scores,
+            fetched=standings(config.fetching, day),
         )
     return JobResult(len(report.findings), {"day": day.isoformat()}, report.summary)
 

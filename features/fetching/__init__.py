@@ -6,9 +6,10 @@ What comes is checked before it enters the archive, and is set apart where a che
 
 from __future__ import annotations
 
+from shortcast.features.fetch_log import Outcome, read_log, standings
+
 # Each registers the ways that it walks.
 from shortcast.features.fetching import captures, catalogues, drifting, portals  # noqa: F401
-from shortcast.features.fetching.log import Outcome, latest_outcomes, read_log
 from shortcast.features.fetching.run import FetchReport, fetch, plan
 
-__all__ = ["FetchReport", "Outcome", "fetch", "latest_outcomes", "plan", "read_log"]
+__all__ = ["FetchReport", "Outcome", "fetch", "plan", "read_log", "standings"]

@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 
 from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive, Arrival, Snapshot, exclusive
+from shortcast.features.fetch_log import GOOD, Outcome, State, note, set_apart
 from shortcast.features.fetching.checks import find_faults
 from shortcast.features.fetching.client import Client, FetchError, Validators
 from shortcast.features.fetching.errand import Delivery, Errand, Part, one_kind
-from shortcast.features.fetching.log import GOOD, Outcome, State, note, set_apart
 from shortcast.features.fetching.memory import Memory
 from shortcast.features.fetching.secrets import Secrets
 from shortcast.features.fetching.ways import walk

@@ -7,6 +7,7 @@ from datetime import date
 import duckdb
 import pytest
 
+from shortcast.features.fetch_log import Outcome, Standing
 from shortcast.features.sources import Source
 from shortcast.monitoring.freshness import Freshness, Refusal, findings, freshness
 
@@ -127,3 +128,57 @@ def test_a_snapshot_with_many_bad_rows_is_reported_with_the_commonest_reason(
     assert finding.message.endswith(
         "10 of 100 rows of 2022-09-29 went to quarantine, most often: date in the year 2108."
     )
+
+
+def standing(state: str, day: str, seen: str | None, message: str = "New.") -> Standing:
+    outcome = Outcome("listings", day, day, state, message)  # type: ignore[arg-type]
+    return Standing(outcome, date.fromisoformat(seen) if seen else None)
+
+
+@pytest.mark.parametrize(
+    ("last", "seen", "state"),
+    [
+        ("2022-09-16", "2022-09-30", "fresh"),  # 14 days old, and looked at today
+        ("2022-09-16", "2022-09-19", "late"),
+        ("2022-09-08", "2022-09-30", "late"),  # 22 days old: a week's rest does not make it young
+        ("2022-06-01", "2022-09-30", "stale"),  # asked every day, and silent for months
+    ],
+)
+def test_a_source_that_was_found_unchanged_may_rest_for_a_while(
+    warehouse: duckdb.DuckDBPyConnection,
+    sources: dict[str, Source],
+    last: str,
+    seen: str,
+    state: str,
+) -> None:
+    snapshot(warehouse, "listings", last)
+    fetched = {"listings": standing("unchanged", seen, seen)}
+    found = freshness(warehouse, TODAY, sources, fetched)[0]
+    assert found.state == state
+    assert found.age_days == (TODAY - date.fromisoformat(last)).days
+
+
+def test_a_fetch_that_was_set_apart_is_a_finding_though_the_source_is_fresh(
+    warehouse: duckdb.DuckDBPyConnection, sources: dict[str, Source]
+) -> None:
+    snapshot(warehouse, "listings", "2022-09-29")
+    snapshot(warehouse, "prices", "2022-09-29")
+    fetched = {
+        "listings": standing("quarantined", "2022-09-30", "2022-09-29", "Half of it is missing."),
+        "prices": standing("accepted", "2022-09-29", "2022-09-29"),
+    }
+    (finding,) = findings(freshness(warehouse, TODAY, sources, fetched))
+    assert (finding.subject, finding.severity) == ("listings", "warning")
+    assert "The fetch of 2022-09-30 brought no new snapshot (quarantined)" in finding.message
+    assert "Half of it is missing." in finding.message
+
+
+def test_a_stale_source_says_why_its_fetch_fails(
+    warehouse: duckdb.DuckDBPyConnection, sources: dict[str, Source]
+) -> None:
+    snapshot(warehouse, "listings", "2022-06-01")
+    snapshot(warehouse, "prices", "2022-09-29")
+    fetched = {"listings": standing("failed", "2022-09-30", None, "It refuses us (403).")}
+    (finding,) = findings(freshness(warehouse, TODAY, sources, fetched))
+    assert finding.severity == "alarm"
+    assert finding.message.endswith("(failed): It refuses us (403).")

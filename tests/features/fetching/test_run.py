@@ -15,7 +15,7 @@ from tiny_records import listing, shortage_list
 
 from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive, exclusive
-from shortcast.features.fetching import fetch, latest_outcomes, plan, read_log, run
+from shortcast.features.fetching import fetch, plan, read_log, run, standings
 from shortcast.features.fetching.client import FetchError
 from shortcast.settings import Settings
 
@@ -124,7 +124,9 @@ def test_what_fails_a_check_is_set_apart_and_the_last_good_snapshot_stays(
     assert reason["message"] == outcome.message
     assert reason["from"]["SIMULATED-Drugshortages.csv"]["address"] == f"https://{CSV}"
     assert [s.as_of for s in Archive(config.archive).snapshots()] == [TODAY]
-    assert latest_outcomes(config.fetching)["fda_shortages"].day == "2026-11-24"
+    standing = standings(config.fetching)["fda_shortages"]
+    assert standing.last == outcome
+    assert standing.seen_on == TODAY
 
     after = TOMORROW + timedelta(days=1)
     assert states(on(after, a_list(SHORT + 1, after))) == ["accepted"]

@@ -112,8 +112,24 @@ def read_log(folder: Path) -> list[Outcome]:
     return found
 
 
-def latest_outcomes(folder: Path, today: date | None = None) -> dict[str, Outcome]:
-    """Return how the last fetch of each source ended.
+@dataclass(frozen=True)
+class Standing:
+    """How far the fetching of a source has come.
+
+    Attributes
+    ----------
+    last : Outcome
+        How its last fetch ended.
+    seen_on : date or None
+        Last day on which its newest state was taken, or found unchanged.
+    """
+
+    last: Outcome
+    seen_on: date | None
+
+
+def standings(folder: Path, today: date | None = None) -> dict[str, Standing]:
+    """Return how far the fetching of each source has come.
 
     Parameters
     ----------
@@ -124,11 +140,18 @@ def latest_outcomes(folder: Path, today: date | None = None) -> dict[str, Outcom
 
     Returns
     -------
-    dict of str to Outcome
-        By source.
+    dict of str to Standing
+        By source; without those that were never asked.
     """
     until = today.isoformat() if today else "9999"
-    return {found.source: found for found in read_log(folder) if found.day <= until}
+    found: dict[str, Standing] = {}
+    for outcome in read_log(folder):
+        if outcome.day > until:
+            continue
+        before = found.get(outcome.source)
+        seen = date.fromisoformat(outcome.day) if outcome.state in GOOD else None
+        found[outcome.source] = Standing(outcome, seen or (before.seen_on if before else None))
+    return found
 
 
 def set_apart(
