@@ -30,10 +30,10 @@ _PATIENCE = 240.0
 
 
 def fetch_day(home: Keyed, day: date) -> None:
-    """Fetch what is due on a day; one that fails ends with an error."""
+    """Fetch what is due on a day; nothing may keep a source from coming."""
     report = fetch(today=day, config=home.settings)
-    if report.failed:
-        raise RuntimeError(str(report.failed))
+    if failed := [outcome for outcome in report.failed if outcome.state != "quarantined"]:
+        raise RuntimeError(str(failed))
 
 
 def import_folder(home: Keyed, tree: Path) -> None:

@@ -41,6 +41,8 @@ class Keyed:
                 "openfda_key": self.keys.openfda,
                 "dashboard_user": self.keys.dashboard_user,
                 "dashboard_key": self.keys.dashboard_key,
+                "canada_user": self.keys.canada_user,
+                "canada_password": self.keys.canada_password,
                 "threads": 1,
             }
         )

@@ -6,13 +6,10 @@ Each function takes the server, the question and what its address caught, and re
 from __future__ import annotations
 
 import base64
-import gzip
 import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from hashlib import md5
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -28,11 +25,13 @@ HOSTS: list[tuple[re.Pattern[str], Host]] = []
 
 @dataclass(frozen=True)
 class Keys:
-    """What the hosts let in: an openFDA key, and a user with a key of the Data Dashboard."""
+    """What the hosts let in: an openFDA key, and accounts elsewhere."""
 
     openfda: str = "openfda-key"
     dashboard_user: str = "someone@example.invalid"
     dashboard_key: str = "dashboard-key"
+    canada_user: str = "someone@example.invalid"
+    canada_password: str = "canada-password"
 
 
 def answers(address: str) -> Callable[[Host], Host]:
@@ -105,7 +104,7 @@ def _bulk(server: OfficialServer, question: Question, endpoint: str, name: str) 
     shown = server.shelf.newest(_ENDPOINTS.get(endpoint, ""), question.day)
     if shown is None or name not in shown.files:
         return absent()
-    return _file(shown, shown.files[name], "application/zip")
+    return as_file(shown, shown.files[name], "application/zip")
 
 
 @answers(r"api\.fda\.gov/drug/(\w+)\.json")
@@ -155,7 +154,7 @@ def _openfda_api(server: OfficialServer, question: Question, endpoint: str) -> A
 # --- Files of the FDA ----------------------------------------------------------------------------
 
 
-def _file(shown: Shown, raw: bytes, kind: str) -> Answer:
+def as_file(shown: Shown, raw: bytes, kind: str) -> Answer:
     """A file that a server keeps: it tells when it changed, and gives parts of it."""
     return Answer(raw, shown.source, headers={"Content-Type": kind}, changed_on=shown.changed_on)
 
@@ -170,7 +169,7 @@ def _plain(source: str, kind: str, *, is_made: bool = False) -> Host:
         _, raw = shown.only()
         if is_made:
             return Answer(raw, source, headers={"Content-Type": kind})
-        return _file(shown, raw, kind)
+        return as_file(shown, raw, kind)
 
     return host
 
@@ -302,137 +301,3 @@ def _warning_letters(server: OfficialServer, question: Question) -> Answer:
 def _iso(day: str) -> str:
     parts = day.split("/")
     return f"{parts[2]}-{parts[0]}-{parts[1]}T04:00:00Z" if len(parts) == 3 else ""
-
-
-# --- Medicaid: NADAC -----------------------------------------------------------------------------
-
-
-def _dataset(as_of: date) -> str:
-    """The identifier of the dataset of a year."""
-    return f"{as_of.year:08x}-0000-4000-8000-000000000000"
-
-
-@answers(r"data\.medicaid\.gov/api/1/metastore/schemas/dataset/items")
-def _catalogue(server: OfficialServer, question: Question) -> Answer:
-    """All datasets of the site; those of NADAC are among them."""
-    title = "NADAC (National Average Drug Acquisition Cost)"
-    items = [
-        {
-            "@type": "dcat:Dataset",
-            "identifier": "5c5c5c5c-0000-4000-8000-000000000000",
-            "title": "State Drug Utilization Data 2024",
-            "modified": "2025-01-01",
-            "distribution": [],
-        }
-    ]
-    newest: dict[int, date] = {}
-    for day in server.shelf.days("nadac", question.day):
-        newest[day.year] = day
-    for year, day in newest.items():
-        address = f"https://download.medicaid.gov/data/nadac-{day:%m-%d-%Y}.csv"
-        items += [
-            {
-                "@type": "dcat:Dataset",
-                "identifier": _dataset(day),
-                "title": f"{title} {year}",
-                "issued": f"{year}-01-01",
-                "modified": day.isoformat(),
-                "distribution": [
-                    {
-                        "@type": "dcat:Distribution",
-                        "downloadURL": address,
-                        "mediaType": "text/csv",
-                        "title": f"{title} {year}",
-                    }
-                ],
-            },
-            {
-                "@type": "dcat:Dataset",
-                "identifier": _dataset(day).replace("0000", "0001", 1),
-                "title": f"NADAC Comparison {year}",
-                "modified": day.isoformat(),
-                "distribution": [],
-            },
-        ]
-    return as_json(items)
-
-
-def _nadac(server: OfficialServer, day: date, year: int) -> Shown | None:
-    days = [as_of for as_of in server.shelf.days("nadac", day) if as_of.year == year]
-    if not days:
-        return None
-    newest = server.shelf.newest("nadac", day)
-    if newest is not None and newest.as_of == days[-1]:
-        return newest
-    return server.shelf.of("nadac", days[-1])
-
-
-def _unpacked(shown: Shown) -> bytes:
-    name, raw = shown.only()
-    return gzip.decompress(raw) if name.endswith(".gz") else raw
-
-
-@answers(r"download\.medicaid\.gov/data/nadac-\d\d-\d\d-(\d{4})\.csv")
-def _nadac_file(server: OfficialServer, question: Question, year: str) -> Answer:
-    shown = _nadac(server, question.day, int(year))
-    return absent("nadac") if shown is None else _file(shown, _unpacked(shown), "text/csv")
-
-
-@answers(r"data\.medicaid\.gov/api/1/datastore/query/([0-9a-f-]+)/0(/download)?")
-def _datastore(
-    server: OfficialServer, question: Question, dataset: str, download: str | None
-) -> Answer:
-    shown = _nadac(server, question.day, int(dataset[:8], 16))
-    if shown is None:
-        return as_json({"message": "No dataset"}, "nadac", status=404)
-    if download:
-        return Answer(_unpacked(shown), "nadac", headers={"Content-Type": "text/csv"})
-    rows = shown.rows()
-    limit = int(question.query.get("limit", "500"))
-    offset = int(question.query.get("offset", "0"))
-    page = [
-        {re.sub(r"\W+", "_", name).lower(): cell for name, cell in row.items()}
-        for row in rows[offset : offset + min(limit, 8000)]
-    ]
-    return as_json({"results": page, "count": shown.whole}, "nadac")
-
-
-# --- The Internet Archive ------------------------------------------------------------------------
-
-_CAPTURED = "www.accessdata.fda.gov/scripts/drugshortages/Drugshortages.cfm"
-
-
-@answers(r"web\.archive\.org/cdx/search/cdx")
-def _cdx(server: OfficialServer, question: Question) -> Answer:
-    """The index of captures, as rows below a row of names."""
-    header = ["urlkey", "timestamp", "original", "mimetype", "statuscode", "digest", "length"]
-    asked = re.sub(r"^https?://", "", question.query.get("url", "")).rstrip("*")
-    rows = []
-    if _CAPTURED.casefold().startswith(asked.casefold()):
-        for day in server.shelf.days("fda_shortages", question.day):
-            raw = server.shelf.of("fda_shortages", day).only()[1]
-            rows.append(
-                [
-                    "gov,fda,accessdata)/scripts/drugshortages/drugshortages.cfm",
-                    f"{day:%Y%m%d}120000",
-                    f"https://{_CAPTURED}",
-                    "application/csv",
-                    "200",
-                    md5(raw, usedforsecurity=False).hexdigest().upper()[:32],
-                    str(len(raw)),
-                ]
-            )
-    if names := question.query.get("fl", ""):
-        chosen = [header.index(name) for name in names.split(",")]
-        header, *rows = [[row[n] for n in chosen] for row in [header, *rows]]
-    return as_json([header, *rows] if rows else [])
-
-
-@answers(r"web\.archive\.org/web/(\d{8})\d*id_/https?:/{1,2}(.+)")
-def _capture(server: OfficialServer, question: Question, stamp: str, address: str) -> Answer:
-    day = date(int(stamp[:4]), int(stamp[4:6]), int(stamp[6:8]))
-    source = "fda_shortages"
-    if address != _CAPTURED or day not in server.shelf.days(source, question.day):
-        return absent()
-    raw = server.shelf.of(source, day).only()[1]
-    return Answer(raw, source, headers={"Content-Type": "application/csv"})

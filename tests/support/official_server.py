@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import official_portals  # noqa: F401  (its hosts register themselves)
 from official_answers import Answer, Question
 from official_faults import Fault, NoFaults
 from official_hosts import HOSTS, Keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -22,7 +23,7 @@ SHORTAGES = "/api.fda.gov/drug/shortages.json"
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_up_records(tmp_path_factory.mktemp("market") / "records", drugs=30)
+    return made_up_records(tmp_path_factory.mktemp("market") / "records", drugs=60)
 
 
 @pytest.fixture
@@ -156,24 +157,84 @@ def test_the_dashboard_hands_out_5000_rows_at_most_and_says_nothing(
     assert found["totalrecordcount"] > 10
 
 
-def test_warning_letters_prices_and_captures_have_their_own_formats(http: httpx2.Client) -> None:
+def test_warning_letters_come_as_cells_of_a_table(http: httpx2.Client) -> None:
     letters = http.get(
         "/www.fda.gov/datatables/views/ajax?view_name=warning_letter_solr_index&start=1&length=2"
     ).json()
     assert len(letters["data"]) == 2 < letters["recordsTotal"]
     assert letters["data"][0][0].startswith("<time datetime=")
+
+
+def test_prices_are_found_in_a_catalogue_and_asked_for_week_by_week(http: httpx2.Client) -> None:
     items = http.get("/data.medicaid.gov/api/1/metastore/schemas/dataset/items").json()
-    (prices,) = [item for item in items if item["title"].endswith("Cost) 2024")]
+    (prices,) = [item for item in items if item["title"].endswith("Cost) 2025")]
     dataset = f"/data.medicaid.gov/api/1/datastore/query/{prices['identifier']}/0"
-    text = http.get(f"{dataset}/download?format=csv").text
-    assert text.startswith("NDC Description,NDC,")
-    assert http.get(f"{dataset}?limit=1").json()["count"] == len(text.splitlines()) - 1
+    newest = http.get(
+        f"{dataset}?limit=1&sorts[0][property]=as_of_date&sorts[0][order]=desc"
+    ).json()
+    week = newest["results"][0]["as_of_date"]
+    month, _, year = week.split("/")
+    assert (month, year) == ("12", "2025"), "what is out by the day, and no more"
+    only = f"conditions[0][property]=as_of_date&conditions[0][value]={week}"
+    rows = http.get(f"{dataset}/download?format=csv&{only}&conditions[0][operator]==").text
+    assert rows.startswith("NDC Description,NDC,")
+    of_week = http.get(f"{dataset}?limit=1&{only}&conditions[0][operator]==").json()["count"]
+    assert 0 < of_week == len(rows.splitlines()) - 1 < newest["count"]
+    whole = http.get(prices["distribution"][0]["downloadURL"].replace("https:/", "")).text
+    assert len(whole.splitlines()) - 1 == newest["count"]
+
+
+def test_captures_are_listed_and_handed_out_as_they_were(http: httpx2.Client) -> None:
     page = "www.accessdata.fda.gov/scripts/drugshortages/Drugshortages.cfm"
     header, *captures = http.get(f"/web.archive.org/cdx/search/cdx?url={page}&output=json").json()
     newest = dict(zip(header, captures[-1], strict=True))
     assert newest["timestamp"] == "20251130120000"
     capture = http.get(f"/web.archive.org/web/{newest['timestamp']}id_/{newest['original']}")
     assert capture.content == http.get(f"/{page}").content
+    older = page.replace("Drugshortages", "default")
+    fields = "timestamp,original,statuscode"
+    rows = http.get(f"/web.archive.org/cdx/search/cdx?url={older}&output=json&fl={fields}").json()
+    assert rows[0] == fields.split(",")
+    listed = http.get(f"/web.archive.org/web/{rows[-1][0]}id_/{rows[-1][1]}").text
+    assert "dsp_ActiveIngredientDetails.cfm?AI=" in listed
+
+
+def test_names_of_quarterly_files_drift_and_a_page_links_to_them(http: httpx2.Client) -> None:
+    page = http.get("/www.cms.gov/medicare/payment/part-b-drugs/asp-pricing-files").text
+    links = re.findall(r'href="(/files/zip/[^"]+)"', page)
+    assert any(re.search(r"-asp-pricing-file-\d{6}\.zip$", link) for link in links)
+    assert any("crosswalk" in link for link in links)
+    for link in links:
+        assert http.get(f"/www.cms.gov{link}").content[:2] == b"PK"
+    assert http.get("/www.cms.gov/files/zip/july-1990-asp-pricing-file.zip").status_code == 404
+
+
+def test_reports_are_handed_out_for_a_token(http: httpx2.Client, server: OfficialServer) -> None:
+    server.day = date(2025, 12, 31)
+    place = "/healthproductshortages.ca/api/v1"
+    assert http.get(f"{place}/search").status_code == 401
+    form = {"email": server.keys.canada_user, "password": "wrong"}
+    assert http.post(f"{place}/login", data=form).status_code == 401
+    form["password"] = server.keys.canada_password
+    token = http.post(f"{place}/login", data=form).headers["auth-token"]
+    page = http.get(f"{place}/search?limit=3&offset=0", headers={"auth-token": token}).json()
+    assert 0 < len(page["data"]) == min(page["total"], 3)
+    assert {row["status"] for row in page["data"]} <= {
+        "active_confirmed",
+        "resolved",
+        "discontinued",
+    }
+
+
+def test_spending_is_catalogued_by_release_and_has_its_years_side_by_side(
+    http: httpx2.Client,
+) -> None:
+    sets = http.get("/data.cms.gov/v1-1-data.json").json()["dataset"]
+    files = [one["distribution"][0] for one in sets if "Part D" in one["title"]]
+    text = http.get(files[-1]["downloadURL"].replace("https:/", "")).text
+    header = text.splitlines()[0].split(",")
+    assert header[:3] == ["Brnd_Name", "Gnrc_Name", "Mftr_Name"]
+    assert "Tot_Spndng_2023" in header
 
 
 @pytest.mark.parametrize(
