@@ -53,6 +53,8 @@ class Settings(BaseSettings):
         Key of openFDA, which allows more requests a day.
     dashboard_user, dashboard_key : SecretStr or None
         E-mail address and key of the FDA Data Dashboard.
+    canada_user, canada_password : SecretStr or None
+        E-mail address and password of an account of the Canadian shortage list.
     """
 
     model_config = SettingsConfigDict(
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
     openfda_key: SecretStr | None = None
     dashboard_user: SecretStr | None = None
     dashboard_key: SecretStr | None = None
+    canada_user: SecretStr | None = None
+    canada_password: SecretStr | None = None
 
     @field_validator("home", "inbox")
     @classmethod
@@ -81,7 +85,14 @@ class Settings(BaseSettings):
         """Return a folder in full: service managers pass ``~`` on as it is written."""
         return folder.expanduser().absolute() if folder is not None else None
 
-    @field_validator("openfda_key", "dashboard_user", "dashboard_key", mode="before")
+    @field_validator(
+        "openfda_key",
+        "dashboard_user",
+        "dashboard_key",
+        "canada_user",
+        "canada_password",
+        mode="before",
+    )
     @classmethod
     def _trimmed(cls, key: object) -> object:
         """Return a key without the line end that a file adds to it."""

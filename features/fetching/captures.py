@@ -84,22 +84,28 @@ def _captured_pages(way: CapturedPages, errand: Errand) -> Iterator[Delivery]:
 
 
 def _index(way: Captures | CapturedPages, errand: Errand) -> list[tuple[str, str]]:
-    """Return the first good capture of each day: its time stamp, and the address as captured."""
+    """Return the first good capture of each day: its time stamp, and the address as captured.
+
+    One that has the bytes of the one before it tells nothing new and is passed over.
+    """
     query = {
         "url": way.of,
         "output": "json",
-        "fl": "timestamp,original,statuscode",
+        "fl": "timestamp,original,statuscode,digest",
         "filter": "statuscode:200",
     }
     rows = errand.client.page(way.address, query=query).content
-    if not isinstance(rows, list) or not all(isinstance(r, list) and len(r) == 3 for r in rows):
+    if not isinstance(rows, list) or not all(isinstance(r, list) and len(r) == 4 for r in rows):
         raise FetchError(
             f"{way.address} answered without a list of captures; look whether it has changed."
         )
     by_day: dict[str, tuple[str, str]] = {}
-    for stamp, address, status in sorted(map(tuple, rows[1:])):
-        if re.fullmatch(r"\d{14}", stamp) and status == "200":
-            by_day.setdefault(stamp[:8], (stamp, address))
+    last = None
+    for stamp, address, status, digest in sorted(map(tuple, rows[1:])):
+        if re.fullmatch(r"\d{14}", stamp) and status == "200" and stamp[:8] not in by_day:
+            if digest != last:
+                by_day[stamp[:8]] = (stamp, address)
+            last = digest
     # What a capture of today shows is what is fetched today.
     return [c for c in by_day.values() if _day(c[0]) < errand.today]
 

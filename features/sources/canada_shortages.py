@@ -29,6 +29,7 @@ from shortcast.features.sources._fda_exports import (
     pick_columns,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.fetching import Fetching, Newest, Reports
 from shortcast.features.sources.tables import (
     decode,
     parse_dates,
@@ -147,6 +148,45 @@ _VOLUNTARY = {
     "estimated_end_date": ("est_resupply_date",),
     "discontinued": ("discontinued",),
     "discontinuation_date": ("discontinuation_date",),
+}
+#: Where the values of the export's columns stand in a report of the list's interface.
+_INTERFACE = {
+    "Report ID": ("id",),
+    "Drug Identification Number": ("din", "drug.din"),
+    "Report Type": ("type.label",),
+    "Brand name": ("en_drug_brand_name", "drug.brand_name"),
+    "Company Name": ("company_name", "drug.company.name"),
+    "Common or Proper name": ("en_drug_common_name",),
+    "Ingredients": ("en_ingredients",),
+    "Strength(s)": ("drug_strength",),
+    "Packaging size": ("drug_package_quantity",),
+    "Route of administration": ("drug_route",),
+    "Shortage status": ("status",),
+    "Dosage form(s)": ("drug_dosage_form",),
+    "ATC Code": ("atc_number",),
+    "ATC description": ("atc_description",),
+    "Anticipated start date": ("anticipated_start_date",),
+    "Actual start date": ("actual_start_date",),
+    "Estimated end date": ("estimated_end_date",),
+    "Actual end date": ("actual_end_date",),
+    "Discontinuation date": ("discontinuation_date", "anticipated_discontinuation_date"),
+    "Discontinuation decision reversal": ("decision_reversal",),
+    "Reason": ("shortage_reason.en_reason", "discontinuance_reason.en_reason"),
+    "Date Created": ("created_date",),
+    "Date Updated": ("updated_date",),
+    "Tier 3": ("tier_3",),
+}
+#: The interface's words, as the exports write them.
+_INTERFACE_WORDS = {
+    "shortage": "Shortage",
+    "discontinuance": "Discontinuation",
+    "active_confirmed": "Actual shortage",
+    "anticipated_shortage": "Anticipated shortage",
+    "avoided_shortage": "Avoided shortage",
+    "resolved": "Resolved",
+    "to_be_discontinued": "To be discontinued",
+    "discontinued": "Discontinued",
+    "reversed": "Reversed",
 }
 _DATE_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
 _PLANNED_DATES = ("anticipated_start_date", "estimated_end_date", "discontinuation_date")
@@ -402,5 +442,26 @@ SOURCE = Source(
         "Reason and anticipated start may have been edited after the report was created.",
         "In the export of 2018 several ingredients, strengths and routes run together.",
         "The voluntary list names a drug, mostly by its ingredients, at times by its brand.",
+        (
+            "The list now stands at healthproductshortages.ca, and programs need an account: what "
+            "its interface answers is known from the code of others, and not confirmed here."
+        ),
+    ),
+    fetching=Fetching(
+        way=Reports(
+            "https://healthproductshortages.ca/api/v1/search",
+            sign_in="https://healthproductshortages.ca/api/v1/login",
+            token="auth-token",
+            file="shortage_report.csv",
+            columns=_INTERFACE,
+            words=_INTERFACE_WORDS,
+        ),
+        size=(3_000_000, 200_000_000),
+        rows=15_000,
+        newest=Newest("canada_reports", "date_created", within_days=60),
+        every_days=7,
+        # It allows 1,000 requests an hour.
+        per_minute=15,
+        keys=("canada_user", "canada_password"),
     ),
 )

@@ -3,12 +3,17 @@
 CMS publishes the limits each quarter: a preamble with the dates of the quarter, then a table
 that begins at the row ``HCPCS Code``. The limit is 106 % of the average sales price of two
 quarters before. A second file maps NDCs to HCPCS codes.
+
+CMS publishes each as a zip that holds the table as a spreadsheet and as a CSV file, beside tables
+that are none of ours: limits of drugs without a code of their own (NOC), and crosswalks of other
+payments (AWP, OPPS, PrEP). Two layouts of the crosswalk occur: that of CMS, below a title, and one
+that others tidied.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -16,12 +21,14 @@ import pandas as pd
 
 from shortcast.features.sources._plain_tables import nullable
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.fetching import Fetching, Quarterly
 from shortcast.features.sources.tables import (
     decode,
     parse_dates,
     parse_numbers,
     read_bytes,
     read_csv,
+    read_zip,
     rejects,
     require,
 )
@@ -96,6 +103,37 @@ _CROSSWALK_COLUMNS = {
     "has_multiple_hcpcs": "has_multiple_hcpcs",
     "all_hcpcs_codes": "all_hcpcs",
 }
+#: CMS's own header of the crosswalk; the first column bears the year (``_2026_CODE``).
+_OFFICIAL_CROSSWALK = {
+    "short description": "hcpcs_description",
+    "labeler name": "manufacturer",
+    "drug name": "drug_name",
+    "hcpcs dosage": "dosage",
+    "pkg size": "package_size",
+    "pkg qty": "package_quantity",
+    "billunits": "billing_units_per_item",
+    "billunitspkg": "billing_units_per_package",
+}
+_CROSSWALK_START = re.compile(r'^"?_\d{4}_CODE"?,', re.MULTILINE | re.IGNORECASE)
+#: Members of the zips that are ours, and marks of those that are not.
+_MEMBER = re.compile(r"(payment limit|asp pricing) file.*\.csv$|asp ndc.*hcpcs.*\.csv$", re.I)
+_OTHER_MEMBER = re.compile(r"\b(noc|awp|opps|prep)\b", re.I)
+#: Skin substitutes have letters in their NDCs.
+_CROSSWALK_PATTERNS = {"ndc11": r"[0-9A-Za-z]{11}", "hcpcs": r"[A-Z0-9]{5}"}
+_PAGE = "https://www.cms.gov/medicare/payment/part-b-drugs/asp-pricing-files"
+_FOLDER = "https://www.cms.gov/files/zip/"
+#: How the two files of a quarter have been named since 2020; some names bear a day as well, and
+#: are found by the page's links only.
+_NAMES = (
+    (
+        ("medicare-part-b-payment-limit-files", "asp-pricing"),
+        ("-final", "", "-final-file", "-file"),
+    ),
+    (
+        ("ndc-hcpcs-crosswalk", "asp-ndc-hcpcs-crosswalk"),
+        ("-final", "", "-final-file"),
+    ),
+)
 _TABLE_START = re.compile(r'^"?HCPCS Code"?,', re.MULTILINE)
 _QUARTER = re.compile(r"Effective\s+(\w+ \d{1,2}, \d{4})\s+through\s+(\w+ \d{1,2}, \d{4})")
 
@@ -106,7 +144,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     Parameters
     ----------
     files : sequence of Path
-        CSV files; each is recognised by its own header.
+        CSV files, or the zips that hold them; each is recognised by its own header.
     as_of : date
         The snapshot's date; not used, as the files carry their quarter.
 
@@ -124,27 +162,53 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
         raise SourceError("A snapshot of ASP limits holds one or two CSV files; there is none.")
     parts: dict[str, list[pd.DataFrame]] = {}
     found: list[pd.DataFrame] = []
-    for path in sorted(files):
-        raw = read_bytes(path)
-        text = decode(raw, path.name)
-        start = _TABLE_START.search(text)
-        if start is not None:
-            frame, bad = _read_limits(path.name, text[: start.start()], text[start.start() :])
+    for name, raw in (table for path in sorted(files) for table in _tables(path)):
+        text = decode(raw, name)
+        limits, official = _TABLE_START.search(text), _CROSSWALK_START.search(text)
+        if limits is not None:
+            frame, bad = _read_limits(name, text[: limits.start()], text[limits.start() :])
             parts.setdefault(LIMITS.name, []).append(frame)
+        elif official is not None:
+            frame, bad = _read_official_crosswalk(name, text[official.start() :])
+            parts.setdefault(CROSSWALK.name, []).append(frame)
         elif text.lower().startswith("ndc11,"):
-            frame, bad = _read_crosswalk(path.name, raw)
+            frame, bad = _read_crosswalk(name, raw)
             parts.setdefault(CROSSWALK.name, []).append(frame)
         else:
             raise SourceError(
-                f"{path.name} has neither a row that starts with 'HCPCS Code' (payment limits) "
-                "nor a header that starts with 'ndc11' (crosswalk); fetch the ASP file "
-                "again, or mend the reader if its format has changed."
+                f"{name} has neither a row that starts with 'HCPCS Code' (payment limits) nor "
+                "a header that starts with 'ndc11' or '_2026_CODE' (crosswalk); fetch the ASP "
+                "file again, or mend the reader if its format has changed."
             )
         found.append(bad)
     return Reading(
         tables={name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()},
         rejects=pd.concat(found, ignore_index=True),
     )
+
+
+def _tables(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of the tables of a file, which may be a zip.
+
+    Raises
+    ------
+    SourceError
+        If a zip is damaged or holds no table of ours.
+    """
+    if path.suffix.lower() != ".zip":
+        yield path.name, read_bytes(path)
+        return
+    ours = [
+        (f"{path.name}/{name}", raw)
+        for name, raw in sorted(read_zip(path).items())
+        if _MEMBER.search(name) and not _OTHER_MEMBER.search(name)
+    ]
+    if not ours:
+        raise SourceError(
+            f"{path.name} holds neither payment limits nor the ASP crosswalk as CSV; fetch it "
+            "again, or mend the reader if its members have new names."
+        )
+    yield from ours
 
 
 def _read_limits(file: str, preamble: str, table: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -180,11 +244,26 @@ def _read_crosswalk(file: str, raw: bytes) -> tuple[pd.DataFrame, pd.DataFrame]:
     require(frame.columns, list(_CROSSWALK_COLUMNS), file)
     frame = frame.rename(columns=_CROSSWALK_COLUMNS)
     numbers = [c.name for c in CROSSWALK.columns if c.type == "DOUBLE"]
-    # Skin substitutes have letters in their NDCs.
-    patterns = {"ndc11": r"[0-9A-Za-z]{11}", "hcpcs": r"[A-Z0-9]{5}"}
-    frame, bad = _type(frame, file, numbers, patterns)
+    frame, bad = _type(frame, file, numbers, _CROSSWALK_PATTERNS)
     several = frame["has_multiple_hcpcs"].str.lower().map({"true": True, "false": False})
     frame["has_multiple_hcpcs"] = several.astype("boolean")
+    return _columns(frame, CROSSWALK, []), bad
+
+
+def _read_official_crosswalk(file: str, table: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the map as CMS publishes it, with the NDC in its three segments."""
+    frame = read_csv(table.encode(), file)
+    frame.columns = [str(name).lower() for name in frame.columns]
+    # Up to 2025 the NDC stood under NDC2.
+    names = {str(frame.columns[0]): "hcpcs", "ndc2": "ndc", **_OFFICIAL_CROSSWALK}
+    frame = frame.rename(columns=names)
+    require(frame.columns, ["hcpcs", "ndc", *_OFFICIAL_CROSSWALK.values()], file)
+    frame["ndc11"] = frame["ndc"].str.replace("-", "")
+    codes = frame.groupby("ndc11")["hcpcs"].transform("nunique")
+    frame["has_multiple_hcpcs"] = (codes > 1).astype("boolean")
+    frame["all_hcpcs"] = ""
+    numbers = [c.name for c in CROSSWALK.columns if c.type == "DOUBLE"]
+    frame, bad = _type(frame, file, numbers, _CROSSWALK_PATTERNS)
     return _columns(frame, CROSSWALK, []), bad
 
 
@@ -223,12 +302,22 @@ SOURCE = Source(
     licence="public domain (work of the US government); short descriptions may hold AMA CPT text",
     citation="Centers for Medicare & Medicaid Services. ASP Pricing Files.",
     cadence_days=92,
-    files=("*.csv",),
+    files=("*.csv", "*.zip"),
     tables=(LIMITS, CROSSWALK),
     read=read,
     caveats=(
         "The limit is 106 % of the average sales price of two quarters before.",
         "Limits are set by HCPCS code, which may cover the products of several firms.",
         "CMS re-issues the files; a limit may change after its quarter has begun.",
+        "Names of the files drift; a quarter under an unknown name is missed until it is known.",
+    ),
+    fetching=Fetching(
+        way=Quarterly(_PAGE, _FOLDER, _NAMES),
+        size=(100_000, 30_000_000),
+        rows=4_000,
+        fall=0.2,
+        unparsed=0.05,
+        every_days=7,
+        history=Quarterly(_PAGE, _FOLDER, _NAMES, since=2017),
     ),
 )

@@ -194,5 +194,9 @@ SOURCE = Source(
         ),
         "The same recalls as in openfda_enforcement, with FEI numbers: join, never add up.",
         "The FEI number is that of the recalling firm, which need not be the plant.",
+        (
+            "It cannot be fetched: the Data Dashboard's interface for programs hands out no "
+            "recalls, so the spreadsheet is exported from its page by hand and imported."
+        ),
     ),
 )

@@ -22,6 +22,7 @@ from shortcast.features.sources._fda_exports import (
     read_csv_export,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
+from shortcast.features.sources.fetching import Fetching, TableInZip
 
 #: Registrations are renewed each year and last to the end of the next one at most.
 LONGEST_REGISTRATION_YEARS = 3
@@ -139,7 +140,8 @@ SOURCE = Source(
     citation=(
         "US Food and Drug Administration. Drug Establishments Current Registration Site (DECRS)."
     ),
-    cadence_days=1,
+    # The FDA renews it every working day; who runs which site changes slowly.
+    cadence_days=7,
     files=("*.csv", "*.csv.gz"),
     tables=(TABLE,),
     read=read,
@@ -149,5 +151,25 @@ SOURCE = Source(
         "Two in a hundred sites have no FEI number, and some sites share one.",
         "Makers of medicated animal feed and of medical gases are registered too.",
         "It says which firm runs a site, never which drug is made there.",
+        "Of the FDA's file the names and addresses of contact persons are not kept.",
+    ),
+    fetching=Fetching(
+        way=TableInZip(
+            "https://www.accessdata.fda.gov/cder/drls_reg.zip",
+            member="drls_reg.txt",
+            file="drls_reg.csv.gz",
+            leave_out=(
+                "ESTABLISHMENT_CONTACT_NAME",
+                "ESTABLISHMENT_CONTACT_EMAIL",
+                "AGENT_DETAILS",
+                "REGISTRANT_CONTACT_NAME",
+                "REGISTRANT_CONTACT_EMAIL",
+            ),
+        ),
+        size=(200_000, 20_000_000),
+        rows=7_000,
+        # Registrations run out together at the end of a year, and are renewed after it.
+        fall=0.3,
+        every_days=7,
     ),
 )

@@ -110,5 +110,9 @@ SOURCE = Source(
         ),
         "Many record dates cannot be right: 195 records bear 2015-07-10 and 191 the day after.",
         "A small, chosen part of all Form 483s: a firm that is not in it may have had many.",
+        (
+            "It cannot be fetched: no address is known under which the reading room hands out its "
+            "table to programs, so it is exported by hand and imported."
+        ),
     ),
 )

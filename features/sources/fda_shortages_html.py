@@ -31,6 +31,7 @@ from shortcast.features.sources._fda_exports import (
     read_csv_export,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
+from shortcast.features.sources.fetching import CapturedPages, Fetching
 from shortcast.features.sources.tables import parse_dates
 
 SPELLS = Table(
@@ -51,6 +52,15 @@ _REQUIRED = {
     "first_seen": ("First Seen",),
     "last_seen": ("Last Seen",),
 }
+
+#: From then on there are captures of the CSV export, which show presentations.
+_CSV_SINCE = date(2019, 10, 31)
+_PAGES = CapturedPages(
+    "https://web.archive.org/cdx/search/cdx",
+    of="www.accessdata.fda.gov/scripts/drugshortages/default.cfm",
+    file="shortage_list_history.csv",
+    until=_CSV_SINCE,
+)
 
 # The history was rebuilt later than the day it is filed under, and reaches beyond that day.
 _REBUILT = timedelta(days=5 * 366)
@@ -139,5 +149,14 @@ SOURCE = Source(
         "It holds names that the CSV captures do not show, not the whole list of those years.",
         "It is filed under the end of 2019, but its last pages are of October 2022.",
         "Percent signs are written 'per'.",
+        "It is fetched as a history only, and only into an archive that holds none.",
+    ),
+    fetching=Fetching(
+        way=_PAGES,
+        size=(5_000, 5_000_000),
+        rows=100,
+        per_minute=20,
+        history=_PAGES,
+        only_history=True,
     ),
 )

@@ -105,6 +105,174 @@ class WebTable(Way):
 
 
 @dataclass(frozen=True)
+class TableInZip(Way):
+    """One table inside a zip, of which some columns are left out before it is kept.
+
+    Parameters
+    ----------
+    member : str
+        File in the zip, of fields parted by tabs.
+    file : str
+        Name of the CSV file (``.gz``: packed) that it becomes.
+    leave_out : tuple of str
+        Columns that are not kept: names and addresses of persons.
+    """
+
+    member: str
+    file: str
+    leave_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LinkedFile(Way):
+    """A file under a name that drifts, to which a page links.
+
+    Parameters
+    ----------
+    link : str
+        Regular expression that the link's address matches; the last one on the page counts.
+    file : str
+        Name under which it lies in the archive.
+    """
+
+    link: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Quarterly(Way):
+    """Files of a quarter that a page links to; without a link, names are tried until one is there.
+
+    Parameters
+    ----------
+    folder : str
+        Address that the tried names are put behind.
+    names : tuple of (tuple of str, tuple of str)
+        For each file of a quarter the beginnings and the endings that its name has had:
+        ``MONTH-YEAR-BEGINNING[...].zip`` is looked for on the page, and
+        ``MONTH-YEAR-BEGINNINGENDING.zip`` is tried.
+    ahead : int
+        Days before its beginning from which a quarter is looked for.
+    since : int or None
+        First year of the past to be filled; None: the newest quarter alone.
+    """
+
+    folder: str
+    names: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    ahead: int = 35
+    since: int | None = None
+
+
+@dataclass(frozen=True)
+class Catalogue(Way):
+    """Files that a catalogue of open data (DCAT) lists under a title.
+
+    Parameters
+    ----------
+    title : str
+        Regular expression that the whole title of a data set matches. A group ``year`` in it
+        names the year whose file it is, which counts as published on the last day of that year.
+    file : str
+        Name under which a file lies in the archive (``.gz``: it is packed).
+    also : tuple of str
+        Addresses of the catalogue to try where it is not under the first.
+    all_vintages : bool
+        Every file that is listed, for the past; else the newest.
+    """
+
+    title: str
+    file: str
+    also: tuple[str, ...] = ()
+    all_vintages: bool = False
+
+
+@dataclass(frozen=True)
+class Weekly(Way):
+    """The newest weeks of a data set of the year, found in a catalogue and asked for one by one.
+
+    Parameters
+    ----------
+    title : str
+        Regular expression that the whole title matches, with a group ``year``.
+    query : str
+        Address behind which the data set's identifier is put, as DKAN answers it.
+    dated_by : str
+        Field that names the week.
+    file : str
+        Name of the packed CSV file of a week.
+    """
+
+    title: str
+    query: str
+    dated_by: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Reports(Way):
+    """Reports of an interface that needs an account, asked page by page.
+
+    Parameters
+    ----------
+    sign_in : str
+        Address that gives a token for an e-mail address and a password.
+    token : str
+        Header that holds the token, in the answer and then in every request.
+    file : str
+        Name of the CSV file (``.gz``: packed) that the reports become.
+    columns : mapping of str to tuple of str
+        For each column where its value stands in a report, levels parted by dots; the first
+        place that has one counts.
+    words : mapping of str to str
+        What the interface's words are in the file.
+    """
+
+    sign_in: str
+    token: str
+    file: str
+    columns: Mapping[str, tuple[str, ...]]
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Captures(Way):
+    """Captures of an address in the Internet Archive, one a day at most.
+
+    Parameters
+    ----------
+    of : str
+        The address that was captured.
+    file : str
+        Name under which a capture lies in the archive.
+    """
+
+    of: str
+    file: str
+
+
+@dataclass(frozen=True)
+class CapturedPages(Way):
+    """A list on captured pages of the Internet Archive, put together as who stood on it when.
+
+    Parameters
+    ----------
+    of : str
+        The address that was captured.
+    file : str
+        Name of the CSV file that the pages become.
+    until : date
+        Later captures are not wanted.
+    a_month : int
+        Captures of a month that are read.
+    """
+
+    of: str
+    file: str
+    until: date
+    a_month: int = 2
+
+
+@dataclass(frozen=True)
 class Newest:
     """How old the newest record of a table may be when it is fetched.
 
@@ -160,6 +328,8 @@ class Fetching:
         Settings that it is fetched with where they are set.
     history : Way or None
         How ``fetch --history`` fills the past.
+    only_history : bool
+        The source is a past that is over: nothing new is asked for.
     checked_on : date or None
         When a person last saw that addresses and limits hold.
     """
@@ -179,4 +349,5 @@ class Fetching:
     keys: tuple[str, ...] = ()
     optional_keys: tuple[str, ...] = ()
     history: Way | None = None
+    only_history: bool = False
     checked_on: date | None = None

@@ -17,6 +17,7 @@ import pandas as pd
 
 from shortcast.features.sources._plain_tables import nullable, read_plain
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.fetching import Catalogue, Fetching, Weekly
 from shortcast.features.sources.tables import parse_dates, read_bytes, rejects, require
 
 _NEEDED = {
@@ -36,6 +37,8 @@ _OPTIONAL = {
     "corresponding_generic_drug_effective_date": "generic_effective_date",
 }
 _DATES = ["%m/%d/%Y", "%Y-%m-%d"]
+_CATALOGUE = "https://data.medicaid.gov/api/1/metastore/schemas/dataset/items"
+_TITLE = r"NADAC \(National Average Drug Acquisition Cost\) (?P<year>20\d\d)"
 
 PRICES = Table(
     name="nadac_prices",
@@ -175,5 +178,19 @@ SOURCE = Source(
         "A survey of retail pharmacies: few injectables are in it.",
         "Explanation codes 2 and 4 mean a price carried over: a flat price is no observation.",
         "Files rebuilt from price intervals hold one week a month and four columns of twelve.",
+        "Fetched are the weeks that are new: what is later mended in an older week is not seen.",
+    ),
+    fetching=Fetching(
+        way=Weekly(
+            _CATALOGUE,
+            title=_TITLE,
+            query="https://data.medicaid.gov/api/1/datastore/query",
+            dated_by="as_of_date",
+            file="nadac.csv.gz",
+        ),
+        # A week packed has about a megabyte, a year of the past unpacked 250.
+        size=(200_000, 500_000_000),
+        rows=15_000,
+        history=Catalogue(_CATALOGUE, title=_TITLE, file="nadac.csv.gz", all_vintages=True),
     ),
 )

@@ -1,7 +1,8 @@
 """Medicare Part B spending by drug: for many injectables the only public price there is.
 
-One table a release, one row a HCPCS code and year. CMS leaves a figure out where it rests on
-ten claims or fewer; such fields hold ``NA``.
+One table a release. CMS publishes a row a HCPCS code, with the figures of five years side by side
+(``Tot_Spndng_2023``); a table of an earlier release was put one row a code and year by others. CMS
+leaves a figure out where it rests on ten claims or fewer; such fields hold ``NA`` or nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from shortcast.features.sources._plain_tables import nullable
+from shortcast.features.sources._wide_years import years_below
 from shortcast.features.sources.contract import Column, Reading, Source, Table
+from shortcast.features.sources.fetching import Catalogue, Fetching
 from shortcast.features.sources.tables import (
     parse_numbers,
     read_bytes,
@@ -22,6 +25,11 @@ from shortcast.features.sources.tables import (
     require,
     single_file,
 )
+
+_CATALOGUE = "https://data.cms.gov/v1-1-data.json"
+#: The same catalogue by a later standard, with an entry a release.
+_CATALOGUE_OF_LATER = "https://data.cms.gov/data.json"
+_TITLE = r"Medicare Part B Spending by Drug( : .*)?"
 
 _COLUMNS = {
     "hcpcs_code": "hcpcs",
@@ -35,6 +43,16 @@ _COLUMNS = {
     "average_cost_per_unit": "average_cost_per_unit_usd",
     "average_beneficiary_cost_share": "average_cost_share_usd",
     "annual_change_in_average_cost_per_unit": "change_in_cost_per_unit",
+}
+#: CMS's own columns; a year stands behind those of figures.
+_OFFICIAL = {"HCPCS_Cd": "hcpcs_code", "HCPCS_Desc": "hcpcs_description"}
+_OFFICIAL_FIGURES = {
+    "Tot_Clms": "claim_count",
+    "Tot_Spndng": "total_spending",
+    "Tot_Benes": "beneficiary_count",
+    "Avg_Spndng_Per_Bene": "total_annual_spending_per_user",
+    "Tot_Dsg_Unts": "unit_count",
+    "Avg_Spndng_Per_Dsg_Unt": "average_cost_per_unit",
 }
 #: The programme began in July 1966.
 _FIRST_YEAR = 1966
@@ -81,6 +99,12 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     """
     path = single_file(files, ".csv", "Part B spending")
     frame = read_csv(read_bytes(path), path.name)
+    if "HCPCS_Cd" in frame.columns:
+        frame = years_below(frame, _OFFICIAL, _OFFICIAL_FIGURES, path.name)
+        # Not in CMS's table of today.
+        frame = frame.assign(
+            average_beneficiary_cost_share="", annual_change_in_average_cost_per_unit=""
+        )
     require(frame.columns, list(_COLUMNS), path.name)
     frame = frame.rename(columns=_COLUMNS).assign(source_file=path.name)
 
@@ -137,5 +161,19 @@ SOURCE = Source(
         "Known from the release that holds it: figures of 2011 to 2015 came out about 2017.",
         "By HCPCS code, which may cover the products of several firms.",
         "Medicare only, and without drugs that are paid within a hospital stay.",
+        "Vintages that are fetched for the past are dated by when the catalogue says they changed.",
+    ),
+    fetching=Fetching(
+        way=Catalogue(_CATALOGUE, _TITLE, "part_b_spending.csv", also=(_CATALOGUE_OF_LATER,)),
+        size=(100_000, 20_000_000),
+        rows=400,
+        every_days=30,
+        history=Catalogue(
+            _CATALOGUE,
+            _TITLE,
+            "part_b_spending.csv",
+            also=(_CATALOGUE_OF_LATER,),
+            all_vintages=True,
+        ),
     ),
 )

@@ -1,7 +1,9 @@
 """Medicare Part D spending by drug: use and price of what retail pharmacies dispense.
 
-One Parquet file in long form, one row a brand name, generic name, manufacturer and year. A
-release covers five years and lists the products that were dispensed in the last of them, with
+CMS publishes a CSV file with the figures of five years side by side (``Tot_Spndng_2023``), one row
+a brand name, generic name and manufacturer, and one for all manufacturers together, which is left
+out. Others put an earlier release one row a product and year, as a Parquet file. A release covers
+five years and lists the products that were dispensed in the last of them, with
 blanks for the years in which they were not; so a blank row tells of a product's future, and
 counts as known from the snapshot only.
 """
@@ -17,8 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from shortcast.features.sources._plain_tables import nullable
+from shortcast.features.sources._wide_years import years_below
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
-from shortcast.features.sources.tables import rejects, require, single_file
+from shortcast.features.sources.fetching import Catalogue, Fetching
+from shortcast.features.sources.tables import (
+    read_bytes,
+    read_csv,
+    rejects,
+    require,
+    single_file,
+)
 
 _COLUMNS = {
     "Product_Name": "brand_name",
@@ -39,6 +49,28 @@ _COLUMNS = {
 _TEXTS = ("brand_name", "generic_name", "manufacturer", "brand_or_generic")
 _FLAGS = ("is_outlier", "is_specialty")
 _WHOLE = ("year", "claims", "beneficiaries")
+#: CMS's own columns; a year stands behind those of figures.
+_OFFICIAL = {
+    "Brnd_Name": "Product_Name",
+    "Gnrc_Name": "Generic_Name",
+    "Mftr_Name": "Manufacturer",
+}
+_OFFICIAL_FIGURES = {
+    "Tot_Spndng": "Total_Spending",
+    "Tot_Dsg_Unts": "Total_Dosage_Units",
+    "Tot_Clms": "Total_Claims",
+    "Tot_Benes": "Total_Beneficiaries",
+    "Avg_Spnd_Per_Dsg_Unt_Wghtd": "Calc_Average_Spending_Per_Dosage_Unit",
+    "Avg_Spnd_Per_Clm": "Calc_Average_Spending_Per_Claim",
+    "Avg_Spnd_Per_Bene": "Calc_Average_Spending_Per_Beneficiary",
+    "Outlier_Flag": "Outlier_Flag",
+}
+#: How CMS names all manufacturers together.
+_OVERALL = "overall"
+_CATALOGUE = "https://data.cms.gov/v1-1-data.json"
+#: The same catalogue by a later standard, with an entry a release.
+_CATALOGUE_OF_LATER = "https://data.cms.gov/data.json"
+_TITLE = r"Medicare Part D Spending by Drug( : .*)?"
 #: The programme began in January 2006.
 _FIRST_YEAR = 2006
 
@@ -73,7 +105,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     Parameters
     ----------
     files : sequence of Path
-        The snapshot's files, among them one Parquet file.
+        The snapshot's files, among them one Parquet or one CSV file.
     as_of : date
         The snapshot's date; years that were not over by then are rejected.
 
@@ -85,18 +117,15 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     Raises
     ------
     SourceError
-        If the file is missing, is no whole Parquet file, holds no rows, or lacks a column.
+        If the file is missing, is not whole, holds no rows, or lacks a column.
     """
-    path = single_file(files, ".parquet", "Part D spending")
-    try:
-        frame = parquet.read_table(path).to_pandas()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SourceError(f"{path.name} is not a whole Parquet file; fetch it again.") from error
-    require(frame.columns, list(_COLUMNS), path.name)
-    if frame.empty:
-        raise SourceError(f"{path.name} has a header and no rows; fetch it again.")
-    frame = frame.rename(columns=_COLUMNS)[list(_COLUMNS.values())]
-    frame["source_row"] = range(1, len(frame) + 1)
+    if any(path.name.lower().endswith(".csv") for path in files):
+        path = single_file(files, ".csv", "Part D spending")
+        frame = _read_official(path)
+    else:
+        path = single_file(files, ".parquet", "Part D spending")
+        frame = _read_long(path)
+    frame = frame.rename(columns=_COLUMNS)[[*_COLUMNS.values(), "source_row"]]
     frame["source_file"] = path.name
     for name in _TEXTS:
         # Few distinct texts stand in many rows: each is tidied once.
@@ -146,6 +175,31 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     )
 
 
+def _read_long(path: Path) -> pd.DataFrame:
+    """Read a Parquet file of one row a product and year."""
+    try:
+        frame = parquet.read_table(path).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceError(f"{path.name} is not a whole Parquet file; fetch it again.") from error
+    require(frame.columns, list(_COLUMNS), path.name)
+    if frame.empty:
+        raise SourceError(f"{path.name} has a header and no rows; fetch it again.")
+    return frame.assign(source_row=range(1, len(frame) + 1))
+
+
+def _read_official(path: Path) -> pd.DataFrame:
+    """Read CMS's own CSV file, and put its years below each other."""
+    wide = read_csv(read_bytes(path), path.name)
+    frame = years_below(wide, _OFFICIAL, _OFFICIAL_FIGURES, path.name)
+    frame = frame[frame["Manufacturer"].str.lower() != _OVERALL]
+    # An asterisk marks a note of CMS on the name.
+    frame = frame.assign(**{name: frame[name].str.rstrip("* ") for name in _OFFICIAL.values()})
+    figures = ["YEAR", *_OFFICIAL_FIGURES.values()]
+    frame = frame.rename(columns={"year": "YEAR"})
+    frame[figures] = frame[figures].mask(frame[figures] == "")
+    return frame.assign(Brand_vs_Generic="", SPECIALTY_DRUG=None).reset_index(drop=True)
+
+
 SOURCE = Source(
     name="partd_spending",
     title="Medicare Part D spending by drug",
@@ -157,7 +211,7 @@ SOURCE = Source(
     licence="public domain (work of the US government)",
     citation="Centers for Medicare & Medicaid Services. Medicare Part D Spending by Drug.",
     cadence_days=366,
-    files=("*.parquet",),
+    files=("*.parquet", "*.csv"),
     tables=(SPENDING,),
     read=read,
     caveats=(
@@ -165,5 +219,19 @@ SOURCE = Source(
         "The rows of 2017 to 2021 are those of one release: only what was sold in 2021 is there.",
         "Being listed at all therefore tells of the future; use the figures, not the presence.",
         "Spending is before rebates, and drugs given in hospitals are not in it.",
+        "Vintages that are fetched for the past are dated by when the catalogue says they changed.",
+    ),
+    fetching=Fetching(
+        way=Catalogue(_CATALOGUE, _TITLE, "part_d_spending.csv", also=(_CATALOGUE_OF_LATER,)),
+        size=(1_000_000, 50_000_000),
+        rows=8_000,
+        every_days=30,
+        history=Catalogue(
+            _CATALOGUE,
+            _TITLE,
+            "part_d_spending.csv",
+            also=(_CATALOGUE_OF_LATER,),
+            all_vintages=True,
+        ),
     ),
 )

@@ -1,17 +1,19 @@
 """Price concessions in England: months in which a medicine was dearer than its tariff price.
 
 A concession is agreed month by month when pharmacies cannot buy a medicine at the tariff price,
-a leading sign of tight supply. Two layouts occur: the monthly list with prices, and an older
-table of monthly prescribing that flags the months with a concession.
+a leading sign of tight supply. Three layouts occur: the spreadsheet of all months that Community
+Pharmacy England keeps, a monthly list with prices that others made, and an older table of monthly
+prescribing that flags the months with a concession.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
+from python_calamine import CalamineError, CalamineWorkbook
 
 from shortcast.features.sources._fda_exports import (
     blank_to_null,
@@ -21,13 +23,15 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
 )
-from shortcast.features.sources.contract import Column, Reading, Source, Table
+from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.fetching import Fetching, LinkedFile
 from shortcast.features.sources.tables import (
     parse_dates,
     read_bytes,
     read_csv,
     refuse_cut_short,
     require,
+    tidy,
 )
 
 CONCESSIONS = Table(
@@ -76,8 +80,10 @@ _FLAGGED = (
     "price_per_piece",
 )
 _LISTED = ("month", "drug", "concession_price")
+#: Headers under which the spreadsheet may have its price; only month and drug are certain.
+_PRICES = ("price concession", "concession price", "concessionary price", "price")
 _FLAGS = {"": False, "FALSE": False, "TRUE": True}
-_MONTHS = ("%Y-%m-%d", "%Y-%m")
+_MONTHS = ("%Y-%m-%d", "%Y-%m", "%B %Y", "%b-%y")
 
 
 def read(files: Sequence[Path], as_of: date) -> Reading:
@@ -102,7 +108,10 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
         If the file has neither layout, or is cut short.
     """
     path = only_file(files, SOURCE.name)
-    raw = read_csv(read_bytes(path), path.name)
+    if path.suffix.lower() == ".xlsx":
+        raw = _read_sheet(path)
+    else:
+        raw = read_csv(read_bytes(path), path.name)
     width = raw.shape[1] - 2  # source_row and field_count stand beside the file's own
     flagged = "month_full" in raw.columns
     month, product = ("month_full", "product_pack") if flagged else ("month", "drug")
@@ -164,6 +173,60 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     )
 
 
+def _read_sheet(path: Path) -> pd.DataFrame:
+    """Return the spreadsheet of all months as if it were the monthly list.
+
+    Raises
+    ------
+    SourceError
+        If it is no whole spreadsheet, or has no header with month and drug.
+    """
+    try:
+        rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+    except CalamineError as error:
+        raise SourceError(
+            f"{path.name} is not a whole spreadsheet ({error}); fetch it again."
+        ) from error
+    cells = [[_text(cell) for cell in row] for row in rows]
+    start = next((n for n, row in enumerate(cells) if {"month", "drug"} <= _lower(row)), None)
+    if start is None:
+        raise SourceError(
+            f"{path.name} has no row with the headers Month and Drug; fetch it again, or mend the "
+            "reader if the source has changed its format."
+        )
+    # A currency in brackets is no part of a name.
+    header = [name.lower().partition("(")[0].strip() for name in cells[start]]
+    price = next((name for name in _PRICES if name in header), None)
+    columns = {"month": "month", "drug": "drug", **({price: "concession_price"} if price else {})}
+    places = {name: header.index(column) for column, name in columns.items()}
+    body = [
+        {name: row[at] for name, at in places.items()} | {"source_row": number}
+        for number, row in enumerate(cells[start + 1 :], start=1)
+        if any(row)
+    ]
+    if not body:
+        raise SourceError(f"{path.name} has a header and no rows; fetch it again.")
+    frame = pd.DataFrame(body)
+    if price is None:
+        frame["concession_price"] = ""
+    frame["concession_price"] = frame["concession_price"].str.replace(
+        r"[\u00a3,\s]", "", regex=True
+    )
+    frame = frame[[*_LISTED, "source_row"]]
+    return frame.assign(field_count=len(_LISTED))
+
+
+def _lower(row: Sequence[str]) -> set[str]:
+    return {cell.lower() for cell in row}
+
+
+def _text(cell: object) -> str:
+    """Return a cell as tidy text: a date in ISO form."""
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    return cell.isoformat() if isinstance(cell, date) else tidy(str(cell))
+
+
 def _concessions(frame: pd.DataFrame, price: pd.Series | None) -> pd.DataFrame:
     """Return concessions, public by the last day of their month (agreed in its course)."""
     return frame[["month", "product", "ingredients", "dosage_form"]].assign(
@@ -210,7 +273,7 @@ SOURCE = Source(
     licence="Open Government Licence v3.0 (prescribing); lists of concessions are public",
     citation="Community Pharmacy England. Price concessions, month by month.",
     cadence_days=31,
-    files=("*.csv", "*.csv.gz"),
+    files=("*.csv", "*.csv.gz", "*.xlsx"),
     tables=(CONCESSIONS, PRESCRIBING),
     read=read,
     caveats=(
@@ -221,5 +284,16 @@ SOURCE = Source(
         "The months from 2020-01 to 2021-02 stand in both files, in the later one more fully.",
         "Pack sizes are not given; several prices in a month are different packs.",
         "Mostly generics taken by mouth; hospital medicines have no concessions.",
+        "Of the publisher's spreadsheet only the columns for month and drug are confirmed.",
+    ),
+    fetching=Fetching(
+        way=LinkedFile(
+            "https://cpe.org.uk/funding-and-reimbursement/reimbursement/price-concessions/archive/",
+            link=r"(?i)price-concession-archive[^/]*\.xlsx$",
+            file="price_concession_archive.xlsx",
+        ),
+        size=(100_000, 20_000_000),
+        rows=4_000,
+        every_days=7,
     ),
 )

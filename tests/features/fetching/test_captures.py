@@ -1,0 +1,119 @@
+"""The past of the shortage list from captures of the Internet Archive."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from tiny_records import LISTED, shortage_list
+
+from shortcast.features import warehouse
+from shortcast.features.archive import Archive
+from shortcast.features.fetching import fetch
+from shortcast.settings import Settings
+
+TODAY = date(2026, 11, 23)
+INDEX = "web.archive.org/cdx/search/cdx"
+CSV = "www.accessdata.fda.gov/scripts/drugshortages/Drugshortages.cfm"
+HTML = "www.accessdata.fda.gov/scripts/drugshortages/default.cfm"
+
+
+@pytest.fixture
+def past(official: Any, answer: Any) -> Any:
+    """An index by captured address, and captures that are added to it."""
+    official.headers["X-Shortcast-Data"] = "simulated"
+    official.index = {}
+
+    def index(asked: Any) -> Any:
+        assert asked.query["filter"] == "statuscode:200"
+        rows = official.index.get(asked.query["url"], [])
+        header = asked.query["fl"].split(",")
+        return answer(json.dumps([header, *rows] if rows else []).encode())
+
+    official.answers[INDEX] = index
+
+    def capture(of: str, stamp: str, body: bytes | None) -> None:
+        address = f"https://{of}"
+        digest = hashlib.sha1(body or b"", usedforsecurity=False).hexdigest()
+        official.index.setdefault(of, []).append([stamp, address, "200", digest])
+        if body is not None:
+            official.serves(f"web.archive.org/web/{stamp}id_/{address}", body)
+
+    official.capture = capture
+    return official
+
+
+def test_one_capture_a_day_is_taken_and_days_that_are_held_are_skipped(
+    past: Any, config: Settings
+) -> None:
+    for day, rows in LISTED.items():
+        past.capture(CSV, day.replace("-", "") + "120000", shortage_list(*rows))
+    first = min(LISTED)
+    past.capture(CSV, first.replace("-", "") + "235959", b"<html>an error page</html>")
+    report = fetch(["fda_shortages"], today=TODAY, history=True, config=config)
+    # The third has the bytes of the second, and tells nothing new.
+    assert [o.as_of for o in report.outcomes] == sorted(LISTED)[:2]
+    assert {o.state for o in report.outcomes} == {"accepted"}
+    snapshots = Archive(config.archive).snapshots()
+    assert {f.file for s in snapshots for f in s.files} == {"SIMULATED-Drugshortages.csv"}
+
+    past.asked.clear()
+    (again,) = fetch(["fda_shortages"], today=TODAY, history=True, config=config).outcomes
+    assert again.state == "unchanged"
+    assert past.paths() == [INDEX]
+
+
+def test_a_capture_that_cannot_be_had_does_not_keep_the_others_away(
+    past: Any, config: Settings
+) -> None:
+    days = sorted(LISTED)
+    past.capture(CSV, days[0].replace("-", "") + "120000", None)
+    past.capture(CSV, days[1].replace("-", "") + "120000", shortage_list(*LISTED[days[1]]))
+    report = fetch(["fda_shortages"], today=TODAY, history=True, config=config)
+    assert [(o.state, o.as_of) for o in report.outcomes] == [("accepted", days[1]), ("failed", "")]
+    assert "1 of 2 captures could not be had" in report.outcomes[1].message
+
+
+def page(*listed: tuple[str, str]) -> bytes:
+    links = "".join(
+        f'<a href="dsp_ActiveIngredientDetails.cfm?AI={name}&amp;st={status}&amp;tab=tabs-1">x</a>'
+        for name, status in listed
+    )
+    return f"<html><div id='tabs-1'>{links}</div></html>".encode()
+
+
+CORVANATE, VELMORIL = ("Corvanate%20Sodium+Injection", "c"), ("Velmoril%20Tablets", "d")
+
+
+def test_pages_of_the_older_list_become_who_stood_on_it_when(past: Any, config: Settings) -> None:
+    past.capture(HTML, "20140622120000", page(CORVANATE))
+    past.capture(HTML, "20141216120000", page(CORVANATE, VELMORIL, ("Gone", "r")))
+    past.capture(HTML, "20150301120000", b"<html>not the list</html>")
+    past.capture(HTML, "20150502120000", page(VELMORIL))
+    past.capture(HTML, "20150901120000", page(CORVANATE, VELMORIL))
+    past.capture(HTML, "20200101120000", page(("Later", "c")))
+    (outcome,) = fetch(["fda_shortages_html"], today=TODAY, history=True, config=config).outcomes
+    assert (outcome.state, outcome.as_of) == ("accepted", "2015-09-01"), outcome.message
+    warehouse.build(config)
+    with warehouse.open_warehouse(config) as connection:
+        rows = connection.execute(
+            "SELECT generic_name, status, first_seen, last_seen FROM shortage_html_spells "
+            "WHERE NOT withdrawn ORDER BY ALL"
+        ).fetchall()
+    assert rows == [
+        ("Corvanate Sodium Injection", "Current", date(2014, 6, 22), date(2014, 12, 16)),
+        ("Corvanate Sodium Injection", "Current", date(2015, 9, 1), date(2015, 9, 1)),
+        ("Velmoril Tablets", "To Be Discontinued", date(2014, 12, 16), date(2015, 9, 1)),
+    ]
+    past.asked.clear()
+    fetch(["fda_shortages_html"], today=TODAY, history=True, config=config)
+    assert past.paths() == [], "a history that is held is not rebuilt"
+
+
+def test_a_source_that_is_only_a_past_is_not_asked_for_news(past: Any, config: Settings) -> None:
+    report = fetch(["fda_shortages_html"], today=TODAY, config=config)
+    assert report.outcomes == ()
+    assert past.asked == []
