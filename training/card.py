@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shortcast.features.kind import shortage_list, warning
+from shortcast.features.kind import records_of, shortage_list, warning
 from shortcast.training.bundle import Bundle
 from shortcast.training.tables import figures_tables
 
@@ -27,8 +27,8 @@ baseline, a ranking that can be cited with its date and version.
 
 ## Not meant for
 
-- **It is not a cause.** What raises a score is *associated with* shortages in public
-  records. Nothing here says why a shortage happens, or that any maker does anything wrong.
+- **It is not a cause.** What raises a score is *associated with* shortages in {records_of}.
+  Nothing here says why a shortage happens, or that any maker does anything wrong.
 - **It is not medical advice**, and no statement about the quality or safety of a product.
 - **It is never a reason to stockpile.** Buying ahead on an estimate makes shortages, and
   takes medicines from patients who need them now. Most drugs high in the ranking will have
@@ -92,8 +92,9 @@ def model_card(bundle: Bundle) -> str:
         simulated=f"**{said}**\n\n" if said else "",
         listing="the FDA will list" if real else "the made-up market's list will name",
         shortage_list=shortage_list(bundle.data),
-        imitated="" if real else "What follows is of the real one, which it imitates. ",
+        imitated="" if real else "What\nfollows is of the real one, which it imitates.\n\n",
         records="Public records only:" if real else "SIMULATED records only, in the formats of",
+        records_of=records_of(bundle.data),
         captures=_CAPTURES if real else "",
         horizons=f"{', '.join(map(str, shorter))} and {longest}" if shorter else longest,
         trained_at=bundle.trained_at,

@@ -39,4 +39,5 @@ def test_the_card_of_a_model_of_simulated_records_says_so(bundle: Bundle) -> Non
     card = model_card(replace(bundle, data="simulated"))
     assert card.index("**SIMULATED: ") < card.index("For each drug")
     assert "SIMULATED shortage list in the format of the FDA's" in card
-    assert "public records only" not in card.lower()
+    assert "public records" not in card.lower()
+    assert "public records" in model_card(replace(bundle, data="real"))
