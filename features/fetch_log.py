@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,8 +69,7 @@ def note(folder: Path, outcome: Outcome) -> None:
         Without keys.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    at = outcome.at or datetime.now(UTC).isoformat(timespec="seconds")
-    line = json.dumps({**asdict(outcome), "at": at}, sort_keys=True).encode("ascii") + b"\n"
+    line = json.dumps(asdict(outcome), sort_keys=True).encode("ascii") + b"\n"
     path = folder / "log.jsonl"
     with path.open("ab") as stream:
         # A line that was cut off must not swallow this one.

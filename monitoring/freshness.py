@@ -183,7 +183,10 @@ def freshness(
         standing = (fetched or {}).get(name)
         refusals, title = tuple(refused.get(name, ())), named(source.title, data)
         if name not in last:
-            found.append(Freshness(name, title, source.cadence_days, "never", refused=refusals))
+            never = Freshness(
+                name, title, source.cadence_days, "never", refused=refusals, fetched=standing
+            )
+            found.append(never)
             continue
         as_of, rows, rejected = last[name]
         rows, rejected = int(rows or 0), int(rejected or 0)

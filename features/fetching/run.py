@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -374,7 +374,7 @@ class _Run:
         more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
         said = (
             f"Not taken, because {'; '.join(faults[:3])}{more}. It lies in "
-            f"{self._config.quarantine / name / day}, and {kept}; if it is right, fetch again with "
+            f"the home under quarantine/{name}/{day}, and {kept}; if it is right, fetch again with "
             f"SHORTCAST_CONFIRMED={name}/{day}."
         )
         own = {n: part for n, part in files.items() if self._is_ours(part.path)}
@@ -489,7 +489,11 @@ class _Run:
 
     def _note(self, outcome: Outcome) -> None:
         """Write an outcome to the log, and say it."""
-        outcome = replace(outcome, retried=tuple(map(self._secrets.hide, self._retried)))
+        outcome = replace(
+            outcome,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            retried=tuple(map(self._secrets.hide, self._retried)),
+        )
         self._retried.clear()
         self._outcomes.append(outcome)
         self._tell(f"{outcome.source}: {outcome.state}. {outcome.message}")

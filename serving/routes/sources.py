@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from shortcast.features.fetch_log import Standing, standings
 from shortcast.features.kind import of_real_source
+from shortcast.features.source_page import in_words
 from shortcast.features.sources import registry
 from shortcast.monitoring import coverage, findings, freshness
 from shortcast.serving.answers import CSVResponse, Envelope, about, as_csv
@@ -26,6 +28,20 @@ class Refused(BaseModel):
     reason: Annotated[str, Field(description="What is wrong with it, and what to do")]
 
 
+class LastFetch(BaseModel):
+    """How the last fetch of a source ended."""
+
+    day: Annotated[date, Field(description="Day of the fetch")]
+    state: Annotated[
+        Literal["accepted", "unchanged", "held", "quarantined", "failed", "waiting"],
+        Field(description="How it ended; 'quarantined': it came, and failed a check"),
+    ]
+    message: Annotated[str, Field(description="What happened, and what to do")]
+    seen_on: Annotated[
+        date | None, Field(description="Last day on which the source's newest state was held")
+    ]
+
+
 class SourceItem(BaseModel):
     """A public source."""
 
@@ -36,6 +52,9 @@ class SourceItem(BaseModel):
     licence: Annotated[str, Field(description="Its terms of use")]
     citation: Annotated[str, Field(description="A line to cite it by")]
     caveats: Annotated[list[str], Field(description="What to bear in mind with it")]
+    fetching: Annotated[
+        list[str], Field(description="How it is fetched and what is expected of it, in sentences")
+    ]
     cadence_days: Annotated[int, Field(description="Days between publications", examples=[7])]
     state: Annotated[
         Literal["fresh", "late", "stale", "never"],
@@ -49,6 +68,10 @@ class SourceItem(BaseModel):
     rejected: Annotated[int, Field(description="Rows of it that went to quarantine")]
     reject_reasons: Annotated[dict[str, int], Field(description="Rows in quarantine by reason")]
     refused_snapshots: Annotated[list[Refused], Field(description="Snapshots refused whole")]
+    last_fetch: Annotated[
+        LastFetch | None,
+        Field(description="How its last fetch ended; null if it was only imported"),
+    ]
 
 
 class JoinItem(BaseModel):
@@ -121,7 +144,7 @@ def read_sources_csv(service: ServiceOf, request: Request) -> CSVResponse:
     found = find_sources(service)
     rows = (
         {
-            **item.model_dump(exclude={"caveats", "refused_snapshots"}),
+            **item.model_dump(exclude={"caveats", "refused_snapshots", "last_fetch"}),
             "caveats": " ".join(item.caveats),
             "snapshots_refused": len(item.refused_snapshots),
         }
@@ -130,11 +153,25 @@ def read_sources_csv(service: ServiceOf, request: Request) -> CSVResponse:
     return as_csv(request, rows, CSV_COLUMNS, found, {"Cache-Control": "no-cache"})
 
 
+def _last_fetch(fetched: Standing | None) -> LastFetch | None:
+    """Return how the last fetch ended; None if there was none."""
+    if fetched is None:
+        return None
+    last = fetched.last
+    return LastFetch(
+        day=date.fromisoformat(last.day),
+        state=last.state,
+        message=last.message,
+        seen_on=fetched.seen_on,
+    )
+
+
 def find_sources(service: Service) -> Sources:
     """Return the sources as the warehouse in force has them."""
     try:
         with service.warehouse.cursor() as cursor:
-            states = freshness.freshness(cursor, service.today())
+            fetched = standings(service.settings.fetching, service.today())
+            states = freshness.freshness(cursor, service.today(), fetched=fetched)
             joins = coverage.coverage(cursor)
             built = cursor.execute("SELECT built_at, data, records_checksum FROM build").fetchone()
     except WarehouseError as error:
@@ -162,6 +199,7 @@ def find_sources(service: Service) -> Sources:
                 licence=of_real_source(sources[state.source].licence, data),
                 citation=of_real_source(sources[state.source].citation, data),
                 caveats=list(sources[state.source].caveats),
+                fetching=in_words(sources[state.source]),
                 cadence_days=state.cadence_days,
                 state=state.state,
                 last_snapshot=state.last_as_of,
@@ -172,6 +210,7 @@ def find_sources(service: Service) -> Sources:
                 refused_snapshots=[
                     Refused(as_of=refusal.as_of, reason=refusal.reason) for refusal in state.refused
                 ],
+                last_fetch=_last_fetch(state.fetched),
             )
             for state in states
         ],

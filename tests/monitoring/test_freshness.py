@@ -182,3 +182,15 @@ def test_a_stale_source_says_why_its_fetch_fails(
     (finding,) = findings(freshness(warehouse, TODAY, sources, fetched))
     assert finding.severity == "alarm"
     assert finding.message.endswith("(failed): It refuses us (403).")
+
+
+def test_a_source_that_never_came_says_why(
+    warehouse: duckdb.DuckDBPyConnection, sources: dict[str, Source]
+) -> None:
+    snapshot(warehouse, "prices", "2022-09-29")
+    fetched = {"listings": standing("failed", "2022-09-30", None, "It refuses us (403).")}
+    (finding,) = findings(freshness(warehouse, TODAY, sources, fetched))
+    assert finding.message.endswith(
+        "fetch or import one. The fetch of 2022-09-30 brought no new "
+        "snapshot (failed): It refuses us (403)."
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from shortcast.features.fetch_log import Outcome, note
 from shortcast.features.sources import registry
 from shortcast.monitoring import findings
 from shortcast.monitoring.findings import Finding
@@ -31,6 +32,27 @@ def test_a_source_says_how_fresh_it_is_and_what_was_wrong_with_it(client: TestCl
     assert source["licence"]
     assert source["citation"]
     assert answer["data"] == "real"
+
+
+def test_how_the_last_fetch_ended_stands_in_the_answer_and_on_the_page(
+    market: Any, client: TestClient
+) -> None:
+    folder = market.settings.fetching
+    note(folder, Outcome("fda_shortages", "2022-05-08", "2022-05-08", "accepted", "New."))
+    said = "Not taken, because half of it is missing."
+    note(folder, Outcome("fda_shortages", "2022-05-09", "2022-05-09", "quarantined", said))
+    note(folder, Outcome("nadac", "2022-05-09", "2022-05-01", "unchanged", "Unchanged."))
+    items = {item["source"]: item for item in client.get("/v1/sources").json()["items"]}
+    assert items["fda_shortages"]["last_fetch"] == {
+        "day": "2022-05-09",
+        "state": "quarantined",
+        "message": said,
+        "seen_on": "2022-05-08",
+    }
+    assert items["orange_book"]["last_fetch"] is None
+    page = client.get("/sources").text
+    assert f"brought no new snapshot (quarantined): {said}" in page
+    assert "nothing new" in page
 
 
 def test_joins_are_told_with_their_floor(client: TestClient) -> None:
