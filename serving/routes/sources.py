@@ -144,7 +144,7 @@ def read_sources_csv(service: ServiceOf, request: Request) -> CSVResponse:
     found = find_sources(service)
     rows = (
         {
-            **item.model_dump(exclude={"caveats", "refused_snapshots", "last_fetch"}),
+            **item.model_dump(exclude={"caveats", "fetching", "refused_snapshots", "last_fetch"}),
             "caveats": " ".join(item.caveats),
             "snapshots_refused": len(item.refused_snapshots),
         }
