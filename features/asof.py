@@ -102,3 +102,31 @@ class AsOf:
             f"(SELECT d.as_of, {columns} FROM as_of_dates AS d "
             f"JOIN {table} AS f ON {rule} WHERE {where})"
         )
+
+    def moments(self, table: str, where: str = "TRUE", *more: str) -> str:
+        """Return a subquery of when the rows visible at each date had become known.
+
+        Rows of one moment are told once: who asks how far a table reaches does so without
+        joining each of its rows to each date.
+
+        Parameters
+        ----------
+        table : str
+            As in `known`.
+        where : str
+            A condition on ``f`` (the fact) alone.
+        *more : str
+            Further columns of the table, of which few values occur.
+
+        Returns
+        -------
+        str
+            SQL in parentheses with ``as_of``, ``known_from`` and those columns.
+        """
+        rule = RULE.format(row="f", t="d.as_of")
+        columns = ", ".join(("known_from", *more))
+        return (
+            f"(SELECT d.as_of, {columns} FROM as_of_dates AS d "
+            f"JOIN (SELECT DISTINCT {columns}, known_until FROM {table} AS f WHERE {where}) AS f "
+            f"ON {rule})"
+        )

@@ -39,18 +39,29 @@ def make_market(view: AsOf) -> None:
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE market_products AS
-        WITH states AS (
+        WITH ranked AS (
+            -- Every version's place in one order, which no later version changes: to sort once
+            -- is less work than to sort at each date.
+            SELECT drug_id, application_no, product_no, application_type, firm_id,
+                   status = 'prescription' AND NOT withdrawn AS is_marketed, left_on,
+                   known_from, known_until,
+                   row_number() OVER (
+                       ORDER BY known_from, observed_at, source DESC, occurrence DESC) AS place
+            FROM drug_products
+        ),
+        states AS (
             -- The newest vintage that is visible decides; where both lists do, the later.
-            SELECT as_of, drug_id, application_no, product_no, application_type, firm_id,
-                   status = 'prescription' AND NOT withdrawn AS is_marketed, left_on
-            FROM {view.known("drug_products")}
-            QUALIFY row_number() OVER (
-                PARTITION BY as_of, application_no, product_no, drug_id
-                ORDER BY known_from DESC, observed_at DESC, source, occurrence) = 1
+            SELECT n.as_of, r.*
+            FROM (
+                SELECT as_of, max(place) AS place
+                FROM {view.known("ranked")}
+                GROUP BY as_of, drug_id, application_no, product_no
+            ) AS n
+            JOIN ranked AS r USING (place)
         ),
         vintages AS (
             SELECT as_of, max(observed_at) AS newest
-            FROM {view.known("drug_products", columns="f.observed_at")}
+            FROM {view.moments("drug_products", "TRUE", "observed_at")}
             GROUP BY as_of
         ),
         -- A new product of a drug that the lists know without prescription only is one more.

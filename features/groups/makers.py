@@ -138,7 +138,7 @@ def query(view: AsOf) -> str:
     not at all; it counts from the first list that shows it, which may be long after the fact.
     The list of 2012 names no holders: until the next one each application counts as its own.
     """
-    lists = view.known("drug_products", columns="f.observed_at")
+    lists = view.moments("drug_products", "TRUE", "observed_at")
     listings = view.known("drug_ndcs", "NOT f.withdrawn", "f.drug_id, f.firm_id")
     return f"""
     WITH by_holder AS (

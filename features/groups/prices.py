@@ -172,7 +172,9 @@ def query(view: AsOf) -> str:
     """
     survey = view.known(
         "drug_prices",
-        f"f.month >= d.as_of - INTERVAL {STALE_MONTHS} MONTH "
+        # Said of the first date as well, so that the join need not look at older months at all.
+        f"f.month >= DATE '{view.dates[0]}' - INTERVAL {STALE_MONTHS} MONTH "
+        f"AND f.month >= d.as_of - INTERVAL {STALE_MONTHS} MONTH "
         "AND f.price_median_usd > 0 AND f.price_min_usd > 0",
         "f.drug_id, f.month, f.known_from, f.price_median_usd, f.price_min_usd, "
         "f.log_change_6m, f.log_change_12m",
@@ -182,7 +184,7 @@ def query(view: AsOf) -> str:
         "NOT f.withdrawn AND contains(f.pharm_classes, '[EPC]')",
         "f.drug_id, f.pharm_classes",
     )
-    seen = view.known("drug_prices", columns="f.known_from")
+    seen = view.moments("drug_prices")
     alive = reached(view, "drug_prices")
     return f"""
     WITH surveyed AS (
@@ -257,22 +259,24 @@ def query(view: AsOf) -> str:
 
 def _newest_year(view: AsOf, table: str, more: str = "NULL AS makers") -> str:
     """Return SQL of the newest year with a price, and the price of the year before it."""
-    years = view.known(
+    known = view.known(
         table,
         "f.price_usd_per_unit > 0",
         f"f.ingredient_key, f.year, f.price_usd_per_unit AS price, "
         f"CASE WHEN f.spending_usd > 0 THEN f.spending_usd END AS spending, f.known_from, {more}",
     )
     return f"""
-        SELECT *,
-               CASE WHEN lag(year) OVER one = year - 1 THEN lag(price) OVER one END AS price_before
-        FROM (
-            SELECT * FROM {years}
+        -- Held as a table: the joins below are on equal keys, the as-of rule is none.
+        WITH years AS MATERIALIZED (
+            SELECT * FROM {known}
             QUALIFY row_number() OVER (PARTITION BY as_of, ingredient_key, year
                                        ORDER BY known_from, price, spending) = 1
         )
-        WINDOW one AS (PARTITION BY as_of, ingredient_key ORDER BY year)
-        QUALIFY row_number() OVER (PARTITION BY as_of, ingredient_key ORDER BY year DESC) = 1
+        SELECT y.*, b.price AS price_before
+        FROM (SELECT as_of, ingredient_key, max(year) AS year FROM years GROUP BY ALL)
+        JOIN years AS y USING (as_of, ingredient_key, year)
+        LEFT JOIN years AS b
+          ON b.as_of = y.as_of AND b.ingredient_key = y.ingredient_key AND b.year = y.year - 1
     """
 
 

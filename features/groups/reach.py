@@ -24,7 +24,7 @@ def reached(view: AsOf, *tables: str, back_months: int = 0, where: str = "TRUE")
     back_months : int
         Length of the window: the oldest visible row must be at least as old.
     where : str
-        A further condition on ``f`` (the fact).
+        A further condition on ``f`` (the fact) alone.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def reached(view: AsOf, *tables: str, back_months: int = 0, where: str = "TRUE")
         at least ``back_months`` before, and the newest less than `SILENT_MONTHS` before.
     """
     rows = " UNION ALL ".join(
-        f"SELECT * FROM {view.known(table, where, 'f.known_from')}" for table in tables
+        f"SELECT as_of, known_from FROM {view.moments(table, where)}" for table in tables
     )
     return f"""(
         SELECT as_of

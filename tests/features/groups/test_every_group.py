@@ -87,11 +87,15 @@ class _Told:
         self.tables: set[str] = set()
         self.said: list[str] = []
         self.connection = self
+        self.dates = (T,)
 
     def known(self, table: str, where: str = "TRUE", columns: str = "f.*") -> str:
         self.tables.add(table)
         self.said += [where, columns]
         return "(known)"
+
+    def moments(self, table: str, where: str = "TRUE", *more: str) -> str:
+        return self.known(table, where, " ".join(more))
 
     def execute(self, sql: str, *_: object) -> _Told:
         self.said.append(sql)
