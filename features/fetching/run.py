@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -419,6 +419,10 @@ class _Run:
 
     def _take_what_is_ready(self) -> None:
         """Finish what an earlier run had checked before it was killed."""
+        # Whoever has the lock mends the archive too, so nobody needs to wait for that.
+        with suppress(ShortcastError), exclusive(self._config.home, what="the fetch"):
+            for line in self._archive.mend():
+                self._tell(line)
         for folder in sorted(self._ready.glob("*/*")):
             self._take(folder)
         for aside in self._config.fetching.glob(".ready-*"):
@@ -435,7 +439,6 @@ class _Run:
         size = sum(arrival.path.stat().st_size for arrival in arrivals)
         try:
             with self._home():
-                self._archive.mend()
                 report = self._archive.add([arrivals])
         except (ShortcastError, OSError) as error:
             said = f"It is checked, and enters the archive with the next fetch: {error}"

@@ -116,6 +116,36 @@ def test_an_archive_is_checked_and_carried_to_another_home(
     assert (answer.json["good"], len(answer.json["faults"])) == (False, 1)
 
 
+def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(
+    shortcast: Shell, shortcast_home: Path
+) -> None:
+    lines = shortcast("fetch", "--dry-run").out.splitlines()
+    asked = dict(line.split("\t")[::2] for line in lines)
+    assert asked["fda_shortages"] == "yes"
+    assert asked["fda_inspections"].startswith("no: it needs SHORTCAST_DASHBOARD_USER")
+    [one] = shortcast("fetch", "orange_book", "--dry-run", "--json").json
+    assert one["source"] == "orange_book"
+    assert one["address"].startswith("https://www.fda.gov/")
+    assert not shortcast_home.exists()
+    answer = shortcast("fetch", "nadacc", "--dry-run")
+    assert answer.sentence.startswith("There is no source 'nadacc' that can be fetched; there are")
+
+
+def test_a_fetch_that_fails_says_so_and_ends_with_one(
+    shortcast: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing listens there; the waits between the tries are short for a mirror.
+    monkeypatch.setenv("SHORTCAST_FETCH_VIA", "http://127.0.0.1:9")
+    settings.cache_clear()
+    answer = shortcast("fetch", "fda_shortages")
+    assert answer.code == 1
+    assert "failed" in answer.out
+    assert "Drugshortages.cfm cannot be read" in answer.out
+    found = shortcast("fetch", "fda_shortages", "--json")
+    assert found.code == 1
+    assert [outcome["state"] for outcome in found.json["outcomes"]] == ["failed"]
+
+
 def test_every_command_that_a_sentence_sends_its_reader_to_is_there(repo_root: Path) -> None:
     folders = ("features", "training", "serving", "monitoring", "shortcast")
     named = {
