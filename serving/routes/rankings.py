@@ -199,7 +199,7 @@ def _item(row: dict[str, Any], horizon: int, data: str) -> RankedDrug:
         form_group=row["form_group"],
         horizon_months=horizon,
         score=row["score"],
-        reasons=told(row["reasons"], data),
+        reasons=[Reason(**reason) for reason in told(row["reasons"], data)],
         completeness=row["completeness"].get("share"),
     )
 
