@@ -19,6 +19,12 @@ from shortcast.features.asof import AsOf
 #: Months without a current listing after which a new one is an onset.
 QUIET_MONTHS = 6
 
+#: Tables that the outcome tables are made from.
+NEEDS = (
+    *("snapshots", "drug_postings", "drug_listing_states", "drug_html_spells"),
+    "drug_discontinuations",
+)
+
 #: Stands for the unknown start of a listing whose posting date the list does not give; such a
 #: listing was there before, so its start is no onset.
 LONG_AGO = "1900-01-01"

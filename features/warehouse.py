@@ -26,6 +26,7 @@ from shortcast.features.kind import Data
 from shortcast.features.parse import ParsedSnapshot, as_record, parse_all
 from shortcast.features.sources import registry
 from shortcast.features.sources.contract import Table
+from shortcast.features.steps import Steps
 from shortcast.settings import Settings, settings
 
 
@@ -140,7 +141,7 @@ def build(
         fingerprint = _fingerprint(snapshots)
         rebuilt = force or _fingerprint_in_force(config) != fingerprint
         if rebuilt:
-            _build_beside(config, snapshots, fingerprint, data, progress)
+            _build_beside(config, snapshots, fingerprint, data, progress, anew=force)
     with open_warehouse(config) as connection:
         return BuildReport(
             rebuilt,
@@ -200,16 +201,23 @@ def records_checksum(snapshots: Sequence[ParsedSnapshot]) -> str:
 
 def _fingerprint(snapshots: Sequence[ParsedSnapshot]) -> str:
     """Return a checksum over the parsed snapshots and the code that joins them."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_code_checksum().encode())
     for snapshot in snapshots:
         digest.update(snapshot.fingerprint.encode())
+    return digest.hexdigest()
+
+
+def _code_checksum() -> str:
+    """Return a checksum over the code that makes facts and joins them."""
     here = Path(__file__).parent
+    names = ("warehouse", "steps", "facts", "spells", "asof", "recall_reasons")
     code = [
-        *(here / f"{name}.py" for name in ("warehouse", "facts", "spells", "recall_reasons")),
+        *(here / f"{name}.py" for name in names),
         *(here / "links").glob("*.py"),
         *(here / "identity").glob("*.py"),
         *(here / "identity").glob("*.csv"),
     ]
+    digest = hashlib.sha256()
     for path in sorted(code):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -233,8 +241,13 @@ def _build_beside(
     fingerprint: str,
     data: Data,
     progress: Callable[[str], None],
+    *,
+    anew: bool,
 ) -> None:
-    """Build a warehouse file beside the one in force, then rename it over."""
+    """Build a warehouse file beside the one in force, then rename it over.
+
+    What has not changed is taken over from the one in force, unless all is to be made anew.
+    """
     aside = config.warehouse.with_name(f".{config.warehouse.name}.building")
     for leftover in (aside, aside.with_name(aside.name + ".wal")):
         leftover.unlink(missing_ok=True)
@@ -246,18 +259,27 @@ def _build_beside(
             "temp_directory": str(config.home / "tmp"),
         },
     ) as connection:
+        former = None if anew else config.warehouse
+        steps = Steps(connection, code=_code_checksum(), former=former)
         _record_snapshots(connection, snapshots)
+        steps.stamp("snapshots", fingerprint)
         for table in _tables():
-            files = [
-                TableFile(s.source, s.as_of, s.table(table.name))
-                for s in snapshots
-                if s.state == "accepted" and table.name in s.rows
-            ]
-            progress(f"facts: {table.name}")
-            make_facts(connection, table, files)
-        links.make_links(connection, progress=progress)
-        progress("shortage spells")
-        spells.make_spells(connection)
+            of = [s for s in snapshots if s.state == "accepted" and table.name in s.rows]
+
+            def run(table: Table = table, of: Sequence[ParsedSnapshot] = of) -> None:
+                progress(f"facts: {table.name}")
+                files = [TableFile(s.source, s.as_of, s.table(table.name)) for s in of]
+                make_facts(connection, table, files)
+
+            steps.make(f"facts: {table.name}", run, given="\n".join(s.fingerprint for s in of))
+        links.make_links(connection, steps=steps, progress=progress)
+
+        def tell_spells() -> None:
+            progress("shortage spells")
+            spells.make_spells(connection)
+
+        steps.make("shortage spells", tell_spells, needs=spells.NEEDS)
+        steps.finish()
         connection.execute(
             "CREATE TABLE build AS SELECT ? AS fingerprint, ? AS built_at, ? AS code_version, "
             "? AS data, ? AS records_checksum",

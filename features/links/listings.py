@@ -42,6 +42,7 @@ def link_listings(connection: duckdb.DuckDBPyConnection) -> None:
         UNION SELECT generic_name, '' FROM shortage_html_spells
         """,
         from_generic_name,
+        lasting=True,
     )
     map_firms(
         connection,

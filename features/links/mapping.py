@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import duckdb
 import pandas as pd
@@ -16,8 +16,10 @@ def map_drugs(
     target: str,
     query: str,
     rule: Callable[..., Drug | None],
+    *,
+    lasting: bool = False,
 ) -> None:
-    """Create a temporary table that maps distinct texts to drugs.
+    """Create a table that maps distinct texts to drugs.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def map_drugs(
         SELECT of the text columns, in the order of the rule's parameters.
     rule : callable
         Identity rule; it gets '' for null.
+    lasting : bool
+        Keep it in the warehouse, for the steps to come; else it is temporary.
     """
     texts = connection.sql(f"SELECT DISTINCT * FROM ({query})").df()
     drugs = [rule(*row) for row in texts.fillna("").astype(str).itertuples(index=False, name=None)]
@@ -40,7 +44,7 @@ def map_drugs(
         ingredient_key=["+".join(d.ingredients) if d else None for d in drugs],
         form_group=[d.form_group if d else None for d in drugs],
     )
-    _store(connection, target, frame[frame["drug_id"].notna()], texts.columns)
+    _store(connection, target, frame[frame["drug_id"].notna()], lasting=lasting)
 
 
 def map_texts(
@@ -49,12 +53,14 @@ def map_texts(
     query: str,
     column: str,
     rule: Callable[..., str | None],
+    *,
+    lasting: bool = False,
 ) -> None:
-    """Create a temporary table that maps distinct texts to one text ``column``.
+    """Create a table that maps distinct texts to one text ``column``.
 
     Parameters
     ----------
-    connection, target, query
+    connection, target, query, lasting
         As in `map_drugs`.
     column : str
         Name of the new column.
@@ -64,7 +70,7 @@ def map_texts(
     texts = connection.sql(f"SELECT DISTINCT * FROM ({query})").df()
     values = [rule(*row) for row in texts.fillna("").astype(str).itertuples(index=False, name=None)]
     frame = texts.assign(**{column: pd.Series(values, index=texts.index, dtype=object)})
-    _store(connection, target, frame[frame[column].notna()], texts.columns)
+    _store(connection, target, frame[frame[column].notna()], lasting=lasting)
 
 
 def map_firms(connection: duckdb.DuckDBPyConnection, target: str, query: str) -> None:
@@ -81,9 +87,9 @@ def map_firms(connection: duckdb.DuckDBPyConnection, target: str, query: str) ->
 
 
 def _store(
-    connection: duckdb.DuckDBPyConnection, target: str, frame: pd.DataFrame, texts: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, target: str, frame: pd.DataFrame, *, lasting: bool
 ) -> None:
-    """Store a mapping frame as a temporary table, texts as VARCHAR."""
+    """Store a mapping frame as a table, texts as VARCHAR."""
     columns = ", ".join(
         f'CAST("{c}" AS VARCHAR[]) AS "{c}"'
         if c == "ingredients"
@@ -92,6 +98,7 @@ def _store(
     )
     connection.register("mapping_frame", frame)
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {target} AS SELECT {columns} FROM mapping_frame"
+        f"CREATE OR REPLACE {'' if lasting else 'TEMP '}TABLE {target} AS "
+        f"SELECT {columns} FROM mapping_frame"
     )
     connection.unregister("mapping_frame")

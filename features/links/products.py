@@ -81,6 +81,7 @@ def _link_ndcs(connection: duckdb.DuckDBPyConnection) -> None:
         "ndc_drug",
         f"SELECT p.substance_name, p.nonproprietary_name, p.dosage_form, p.route FROM {scoped}",
         from_product,
+        lasting=True,
     )
     map_texts(
         connection, "ndc_key", "SELECT product_ndc FROM ndc_products", "product_key", product_key
@@ -121,6 +122,7 @@ def _link_applications(connection: duckdb.DuckDBPyConnection) -> None:
         FROM drugsatfda_products
         """,
         from_product,
+        lasting=True,
     )
     map_firms(
         connection,

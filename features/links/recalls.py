@@ -70,6 +70,7 @@ def link_recalls(connection: duckdb.DuckDBPyConnection) -> None:
         f"SELECT r.product_description FROM {scoped}",
         "ingredient_key",
         lambda text: "+".join(ingredients_from_text(text)) or None,
+        lasting=True,
     )
     map_firms(connection, "recall_firm", "SELECT recalling_firm FROM recalls")
     connection.execute(

@@ -23,6 +23,7 @@ from shortcast.features.asof import AsOf
 from shortcast.features.facts import make_facts
 from shortcast.features.links import make_links
 from shortcast.features.panel import make_panel, prepare
+from shortcast.features.steps import Steps
 
 Row = dict[str, Any]
 
@@ -175,7 +176,10 @@ def link_ddl() -> list[str]:
         tables = {t.name: t for s in sources.registry().values() for t in s.tables}
         for table in tables.values():
             make_facts(connection, table, [])
-        make_links(connection)
+        steps = Steps(connection)
+        for name in ("snapshots", *tables):
+            steps.stamp(name, "")
+        make_links(connection, steps=steps)
         found = connection.sql(
             "SELECT table_name, sql FROM duckdb_tables() WHERE NOT temporary ORDER BY table_name"
         ).fetchall()
