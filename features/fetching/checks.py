@@ -16,7 +16,6 @@ import pandas as pd
 
 from shortcast.features.fetching.errand import Delivery
 from shortcast.features.parse import ParsedSnapshot, count_records
-from shortcast.features.sources import corrections
 from shortcast.features.sources.contract import Reading, Source, SourceError, Table
 from shortcast.features.sources.fetching import Fetching
 
@@ -97,8 +96,7 @@ def find_faults(
     if not simulated and not confirmed and not least <= size <= most:
         faults.append(f"it has {size:,} bytes, and from {least:,} to {most:,} are expected")
     try:
-        paths = [part.path for part in delivery.parts]
-        reading = corrections.read(source, paths, delivery.as_of)
+        reading = source.read([part.path for part in delivery.parts], delivery.as_of)
     except SourceError as error:
         return [*faults, str(error).rstrip(".")]
     except Exception as error:  # noqa: BLE001 - whatever a reader trips over must not get in
@@ -207,7 +205,7 @@ def _emptied(
 ) -> Iterator[str]:
     """Say which columns have lost their values."""
     for column, filled in old.filled.items():
-        if column in fetching.may_empty or filled < RARELY_FILLED * old.rows:
+        if not filled or column in fetching.may_empty or filled < RARELY_FILLED * old.rows:
             continue
         kept, expected = new.filled.get(column, 0), filled / old.rows * new.rows
         vanished = kept == 0 and filled >= VANISHED and expected >= VANISHED
