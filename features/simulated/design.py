@@ -22,7 +22,18 @@ DEMAND = 10
 #: Shares of the form groups among prescription drugs, in the order of `FORM_GROUPS` (Orange Book
 #: of November 2024, counted), and the makers of those with several, against the mean of all.
 FORM_SHARES = (0.25, 0.46, 0.12, 0.04, 0.06, 0.024, 0.046)
-_DRUGS_PER_CLASS = 12
+#: Failures of each form group against oral solids, sterility apart (`Parameters.sterile_factor`);
+#: tuned to the onset rates by form of the shortage list (docs/features.md, `form_group`).
+FORM_HARDNESS = (1.0, 1.0, 0.8, 1.3, 0.4, 1.2, 0.4)
+#: Spread (log) of what makes a class, and a drug within it, harder to make than others.
+_CLASS_SPREAD, _DRUG_SPREAD = 0.2, 0.1
+#: Usual log price in dollars a unit of injections and of other drugs, and its spread.
+_PRICE_INJECTION, _PRICE_OTHER, PRICE_SPREAD = 2.6, 0.6, 1.3
+_DRUGS_PER_CLASS = 20
+#: Spread of the quality to which plants return, and of each plant's quality about it.
+MEAN_SPREAD, QUALITY_SPREAD = 1.0, 0.6
+#: How much lower the quality of sterile plants is, on average.
+STERILE_HARDER = 0.4
 _INJECTION = FORM_GROUPS.index("injection")
 _OPHTHALMIC = FORM_GROUPS.index("ophthalmic")
 
@@ -41,8 +52,10 @@ class Design:
         Class of each drug.
     base_log_price : array of float
         Log of the price in dollars a unit at which a drug would sell with one maker.
+    usual_log_price : array of float
+        What is usual for its form, by drug.
     complexity : array of float
-        Factor of a drug's failures: some are harder to make.
+        Factor of a drug's failures: some forms, classes and drugs are harder to make.
     slack : array of float
         Capacity of all makers against ordinary demand once the market has settled.
     makers_target : array of int
@@ -54,7 +67,7 @@ class Design:
     plant_sterile, plant_foreign : array of bool
         By plant.
     plant_mean : array of float
-        Quality to which a plant returns (mean 0, standard deviation 0.5).
+        Quality to which a plant returns (standard deviation `MEAN_SPREAD`).
     pools : tuple of arrays of int
         Plants that make non-sterile and sterile drugs; a plant stands in it as often as its size.
     firms, classes, worlds : int
@@ -66,6 +79,7 @@ class Design:
     injection: Bools
     drug_class: Ints
     base_log_price: Floats
+    usual_log_price: Floats
     complexity: Floats
     slack: Floats
     makers_target: Ints
@@ -148,10 +162,17 @@ def make_design(parameters: Parameters, rng: np.random.Generator) -> Design:
     several = np.minimum(1 + rng.geometric(parameters.makers_geometric, drugs), MAX_MAKERS)
     target = np.where(rng.random(drugs) < parameters.single_source_share, 1, several)
     # Where one maker is alone it is mostly an originator, with the price of one.
-    price = rng.normal(np.where(injection, 2.6, 0.6), 1.3) + np.where(target == 1, 1.5, 0.0)
+    usual = np.where(injection, _PRICE_INJECTION, _PRICE_OTHER)
+    price = rng.normal(usual, PRICE_SPREAD) + np.where(target == 1, 1.5, 0.0)
+    classes = max(1, drugs // _DRUGS_PER_CLASS)
+    drug_class = rng.integers(classes, size=drugs, dtype=np.int32)
+    complexity = np.array(FORM_HARDNESS)[form] * np.where(sterile, parameters.sterile_factor, 1.0)
+    complexity *= np.exp(
+        rng.normal(0.0, _CLASS_SPREAD, classes)[drug_class] + rng.normal(0.0, _DRUG_SPREAD, drugs)
+    )
 
     firms = max(8, round(drugs / parameters.drugs_per_firm))
-    plants = max(firms, round(target.sum() / parameters.products_per_plant))
+    plants = max(round(1.1 * firms), round(target.sum() / parameters.products_per_plant))
     plant_sterile = rng.random(plants) < max(0.1, target[sterile].sum() / target.sum())
     plant_sterile[:2] = True, False
     weight = np.exp(rng.normal(0.0, 0.6, firms))
@@ -169,18 +190,21 @@ def make_design(parameters: Parameters, rng: np.random.Generator) -> Design:
         form=form,
         sterile=sterile,
         injection=injection,
-        drug_class=rng.integers(max(1, drugs // _DRUGS_PER_CLASS), size=drugs, dtype=np.int32),
+        drug_class=drug_class,
         base_log_price=price.astype(np.float32),
-        complexity=np.exp(rng.normal(0.0, 0.2, drugs)).astype(np.float32),
-        slack=(np.where(injection, 1.33, 1.44) + rng.normal(0.0, 0.04, drugs)).astype(np.float32),
+        usual_log_price=usual.astype(np.float32),
+        complexity=complexity.astype(np.float32),
+        slack=(1.2 + rng.normal(0.0, 0.005, drugs)).astype(np.float32),
         makers_target=target.astype(np.int32),
         sold_in_canada=rng.random(drugs) < 0.85,
         sold_in_england=(rng.random(drugs) < 0.5) & ~injection,
         plant_firm=plant_firm.astype(np.int32),
         plant_sterile=plant_sterile,
         plant_foreign=rng.random(plants) < parameters.foreign_share,
-        plant_mean=rng.normal(0.0, 0.5, plants).astype(np.float32),
+        plant_mean=(
+            rng.normal(0.0, MEAN_SPREAD, plants) - np.where(plant_sterile, STERILE_HARDER, 0.0)
+        ).astype(np.float32),
         pools=(pool(False), pool(True)),
         firms=firms,
-        classes=max(1, drugs // _DRUGS_PER_CLASS),
+        classes=classes,
     )

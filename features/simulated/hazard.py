@@ -15,11 +15,13 @@ _MOST = DEMAND + CLASS_SURGE + LARGE_SURGE
 def gap_probability(
     capacity: Slots, failing: Floats, surging: Bools, small: float, large: float
 ) -> Floats:
-    """Probability that usable capacity is less than demand.
+    """Probability that usable capacity and stocks are less than demand.
 
     Makers fail independently of one another and of demand, which is ordinary or one of two
-    surges. The probability is exact: makers are taken one after another, and for each demand
-    that may remain the probability that the makers so far leave it open is kept.
+    surges. Stocks at hand make up for any number of units from none to one less than ordinary
+    demand, all alike: so of a failure, the larger the maker's share, the likelier a gap. The
+    probability is exact: makers are taken one after another, and for each demand that may remain
+    the probability that the makers so far leave it open is kept.
 
     Parameters
     ----------
@@ -54,10 +56,16 @@ def gap_probability(
             still_open = met
         else:
             still_open[:, rows] = met
-    need: Ints = (DEMAND + CLASS_SURGE * surging).astype(np.int32)
+    # Over all stocks: the mean over as many demands as there are stocks.
+    total = np.cumsum(still_open, axis=0)
     column = np.arange(drugs)
+    need: Ints = (DEMAND + CLASS_SURGE * surging).astype(np.int32)
+
+    def short(units: Ints) -> Floats:
+        return (total[units, column] - total[units - DEMAND, column]) / np.float32(DEMAND)
+
     return (
-        (1 - small - large) * still_open[need, column]
-        + small * still_open[need + SMALL_SURGE, column]
-        + large * still_open[need + LARGE_SURGE, column]
+        (1 - small - large) * short(need)
+        + small * short(need + SMALL_SURGE)
+        + large * short(need + LARGE_SURGE)
     ).astype(np.float32)

@@ -12,9 +12,11 @@ from shortcast.features.simulated.design import Bools
 from shortcast.features.simulated.parameters import Parameters
 
 _LATEST = (60, 180)
+#: Within so many months after it began every shortage that is listed at all is posted.
+LATEST_MONTHS = 7
 #: Longest lag of a listing that is not called late, and shortest and longest shortage, in days.
 _LONGEST_LAG = 59
-_SHORTEST, _LONGEST = 75, 15 * 365
+SHORTEST, _LONGEST = 75, 15 * 365
 _MONTH_DAYS = 30.4375
 
 
@@ -106,4 +108,4 @@ def duration_days(
         injection, parameters.duration_median_days_injection, parameters.duration_median_days
     )
     days = median * np.exp(parameters.duration_sigma * rng.standard_normal(len(injection)))
-    return np.maximum(np.clip(days, _SHORTEST, _LONGEST), lag + 60).astype(np.int32)
+    return np.maximum(np.clip(days, SHORTEST, _LONGEST), lag + 60).astype(np.int32)

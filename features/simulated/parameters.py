@@ -39,8 +39,7 @@ class Parameters:
         median of all 3, as counted in the Orange Book of November 2024 (mean 4.8 there, where the
         number is not capped).
     drugs_per_firm : float
-        Drugs for each firm; 1.8 in the same count, where half of the holders have at most two and
-        many have them made by others; firms without plants are left out here.
+        Drugs for each firm (Orange Book of November 2024, counted: 1.8).
     products_per_plant : float
         Makers' drugs for each plant; tuned.
     foreign_share : float
@@ -48,29 +47,45 @@ class Parameters:
         testimony on the drug supply chain, 2019: 53 %).
     quality_persistence : float
         AR(1) coefficient of a plant's quality; tuned: quality halves its distance to the mean in
-        two years.
+        four years.
+    quality_effect : float
+        Log of the factor of failures for each unit of quality below `market.STANDARD`; above it
+        all plants are alike. Tuned.
     inspection_rate : float
-        Surveillance inspections of a plant (one in some 2.5 years; tuned).
-    oai_share : float
-        Inspections of a plant of average quality that end as Official Action Indicated (FDA
-        inspection classifications: about one in ten drug inspections).
+        Surveillance inspections of a plant (one in some 14 months, more where quality is low;
+        tuned).
+    oai_steepness : float
+        Log odds, for each unit of quality, that an inspection ends as Official Action Indicated;
+        even at `market.SUSPECT`, which makes it about one inspection in ten (FDA inspection
+        classifications of drug plants). Tuned.
     warning_letter_share : float
         OAI inspections that a warning letter follows; tuned.
-    remediation_outage_rate : float
-        Rate at which a plant under a warning letter stops a product, of those it makes; tuned.
-    sudden_failure_rate : float
-        Failure of one maker's supply without notice, at average quality; tuned.
+    letter_again_share, letter_again_share_sterile : float
+        Firms that get another letter when they have answered one for two years, by the plant of
+        the first; tuned: sterile lines are mended more slowly.
+    reinspection_rate : float
+        Inspections of a plant that answers a warning letter; tuned.
+    halted_rate : float
+        A line stands still for a month in a plant that answers a warning letter; tuned.
+    failure_rate : float
+        Failure of one maker's supply in a month in a plant of good quality; tuned.
     recall_rate : float
-        Recalls of one maker's drug at average quality; some 400 events a year on 10,000 makers'
-        drugs (openFDA enforcement, events of human drugs; rounded).
-    recall_outage_share : float
-        Recalls after which the maker stops the product; tuned.
+        Recalls of one maker's drug at good quality; some 400 events a year on 10,000 makers'
+        drugs, all plants together (openFDA enforcement, events of human drugs; rounded).
+    answer_recall_rate : float
+        The least rate of recalls of a drug whose firm answers a warning letter; tuned.
+    failure_recall_share : float
+        Failures that come with a recall; tuned.
+    recall_trouble_share : float
+        Recalls after which the maker's line is in trouble; tuned.
+    trouble_rate : float
+        Failure in a month of a line in trouble, after a recall or a disruption abroad; tuned.
     recall_lag_median_days, recall_lag_sigma : float
         Log-normal lag from a recall's initiation to its report: median 55 days, 10 to 90 % from
         20 to 197 days (openFDA enforcement, counted).
     sterile_factor : float
         Failures of sterile products against others; set so that injections have about 1.45 times
-        the shortages of other drugs, each (the published figures say more injectables).
+        their share of drugs among new shortages (the published figures say more injectables).
     disruption_rate : float
         Disruption of a plant abroad, felt at once in Canada and England and after the stocks have
         gone in the United States; tuned.
@@ -79,6 +94,8 @@ class Parameters:
         vintages of July 2020 and November 2024, counted).
     entry_rate : float
         A maker enters, for each that is missing; tuned to balance the exits.
+    strain_factor : float
+        Factor of failures while a few makers run at full stretch for one that leaves; tuned.
     price_per_maker : float
         Fall of the log price with the log number of makers plus one: two makers 36 % below
         one, six 75 % (FDA, Generic Competition and Drug Prices, 2019: 39 % below with one generic,
@@ -87,10 +104,13 @@ class Parameters:
         A drug's demand rises by a fifth or by three fifths for a month; tuned.
     class_surge_rate : float
         Demand for a whole class rises by a fifth for months; tuned.
+    thin_factor : float
+        Log of the factor of failures for a price lower by 1.5 (log) than usual for the form: cheap
+        drugs come from older lines (odds ratio 0.60 and 0.72 for medium and high prices against
+        low: Dave et al. 2018).
     prevented_share : float
         Gaps in supply that are closed at once (imports, expedited review). In 2023 the FDA counted
-        236 prevented shortages and 55 new ones; most of the 236 are outages that other makers
-        could cover, which the simulation counts apart.
+        236 prevented shortages and 55 new ones: 81 %.
     unlisted_share : float
         Shortages that the list never shows; only 13.7 % of listed ones were followed by a fall in
         purchases of a third (JAMA Netw Open 2024): list and shortage are two things. Tuned.
@@ -112,34 +132,43 @@ class Parameters:
     futures: int = 60_000
     single_source_share: float = 0.38
     makers_geometric: float = 0.24
-    drugs_per_firm: float = 4.0
-    products_per_plant: float = 12.0
+    drugs_per_firm: float = 1.8
+    products_per_plant: float = 6.0
     foreign_share: float = 0.53
-    quality_persistence: float = 0.97
-    inspection_rate: float = 1 / 30
-    oai_share: float = 0.09
-    warning_letter_share: float = 0.12
-    remediation_outage_rate: float = 0.16
-    sudden_failure_rate: float = 0.00005
-    recall_rate: float = 0.0016
-    recall_outage_share: float = 0.04
+    quality_persistence: float = 0.985
+    quality_effect: float = 0.3
+    inspection_rate: float = 1 / 12
+    oai_steepness: float = 5.0
+    warning_letter_share: float = 0.5
+    letter_again_share: float = 0.15
+    letter_again_share_sterile: float = 0.5
+    reinspection_rate: float = 1 / 4
+    halted_rate: float = 0.45
+    failure_rate: float = 0.0009
+    recall_rate: float = 0.0006
+    answer_recall_rate: float = 0.012
+    failure_recall_share: float = 0.2
+    recall_trouble_share: float = 0.2
+    trouble_rate: float = 0.04
     recall_lag_median_days: float = 55.0
     recall_lag_sigma: float = 0.9
-    sterile_factor: float = 1.9
-    disruption_rate: float = 0.0009
+    sterile_factor: float = 1.6
+    disruption_rate: float = 0.0012
     exit_rate: float = 0.0019
     entry_rate: float = 0.02
+    strain_factor: float = 4.0
     price_per_maker: float = 1.1
+    thin_factor: float = 0.3
     small_surge_rate: float = 0.003
-    large_surge_rate: float = 0.00004
-    class_surge_rate: float = 0.0003
-    prevented_share: float = 0.20
+    large_surge_rate: float = 0.0016
+    class_surge_rate: float = 0.001
+    prevented_share: float = 0.81
     unlisted_share: float = 0.12
     listing_lag_median_days: float = 6.0
     listing_lag_sigma: float = 1.0
     late_listing_share: float = 0.03
-    duration_median_days: float = 620.0
-    duration_median_days_injection: float = 1300.0
+    duration_median_days: float = 200.0
+    duration_median_days_injection: float = 520.0
     duration_sigma: float = 0.8
 
     def __post_init__(self) -> None:

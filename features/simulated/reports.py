@@ -117,7 +117,7 @@ def _spread(calendar: Calendar, months: NDArray[np.int32], rng: np.random.Genera
 def _shortages(log: Log) -> pd.DataFrame:
     gaps = log.joined("gaps")
     listed = gaps["status"] == LISTED
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "shortage": np.arange(len(listed), dtype=np.int32),
             "drug": gaps["drug"],
@@ -132,6 +132,11 @@ def _shortages(log: Log) -> pd.DataFrame:
             "delisted_on": days_to_dates(gaps["delisted"], listed),
         }
     )
+    # What the list did not show is over when it shows the next one.
+    order = table.sort_values(["drug", "event_date"], kind="stable")
+    next_one = order.groupby("drug")["event_date"].shift(-1).reindex(table.index)
+    table["ended_on"] = table["ended_on"].where(listed | ~(next_one < table["ended_on"]), next_one)
+    return table
 
 
 def _postings(
@@ -317,8 +322,8 @@ def _letters(
     calendar: Calendar, log: Log, catalogue: Catalogue, rng: np.random.Generator
 ) -> pd.DataFrame:
     found = log.joined("letters")
-    # Early in the month before remediation begins, so that a letter is seen before its effect.
-    day = _spread(calendar, found["month"], rng)
+    # Early in the month before lines change, so that most letters are seen before their effect.
+    day = calendar.starts[found["month"]] + rng.integers(0, 10, len(found["month"]))
     lag = np.minimum(3 + rng.geometric(0.12, len(day)), 90)
     plants = catalogue.plants
     return pd.DataFrame(

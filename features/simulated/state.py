@@ -8,19 +8,28 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shortcast.features.simulated.design import DEMAND, MAX_MAKERS, Bools, Design, Floats, Ints
+from shortcast.features.simulated.design import (
+    DEMAND,
+    MAX_MAKERS,
+    QUALITY_SPREAD,
+    Bools,
+    Design,
+    Floats,
+    Ints,
+)
 from shortcast.features.simulated.parameters import Parameters
 
 #: A month that never comes.
 NEVER: Final = np.int32(1 << 20)
 
-#: States of a drug: at risk; in a listed or an unlisted shortage; a gap that was prevented; the
-#: stock rebuilt after a listed shortage, in which no new one is possible.
+#: States of a drug: at risk; in a shortage that is listed, or will be; the stock rebuilt after it,
+#: in which no new one is possible. A gap may also be one that the list never shows, or be
+#: prevented: neither keeps a later one off the list.
 AT_RISK, LISTED, UNLISTED, PREVENTED, REBUILT = range(5)
 #: Months after the one in which a listing ends before the drug is at risk again. A new listing is
 #: an onset only after six months without one (`shortcast.features.spells.QUIET_MONTHS`), counted
 #: from the capture that no longer shows the old one.
-REBUILT_MONTHS = 8
+REBUILT_MONTHS = 7
 
 #: Mechanisms behind a shortage.
 CAUSES = ("quality", "margin", "demand", "abroad")
@@ -43,8 +52,11 @@ class State:
         By drug.
     status, until : array of int
         By drug: one of `AT_RISK` ..., and the first month in which it no longer holds.
-    last_exit : array of int
-        By drug: the month in which a maker last left.
+    hidden, hidden_until : array of int
+        By drug: `UNLISTED` or `PREVENTED`, the kind of the last gap that the list does not show,
+        and the first month in which it is over.
+    strained_from, strained_until : array of int
+        By drug: months in which those who stay make up for a maker that leaves or has left.
     last_end : array of int
         By drug: the month in which its last listed shortage ended.
     class_until : array of int
@@ -55,36 +67,47 @@ class State:
         Share of each maker in the market, up to a factor.
     capacity : array of int
         Units a month; `DEMAND` of them are ordinary demand. 0 where vacant.
-    down_from, down_until, down_cause : array of int
-        Outage of each maker: months in which it delivers nothing, and the mechanism.
+    trouble_from, trouble_until, trouble_cause : array of int
+        Months in which each maker's line is in trouble, and the mechanism.
     exit_at : array of int
         First month in which the maker has left.
     edge : array of int
         Number of the maker among all that ever were, for the records.
     quality : array of float
         By plant; low is bad.
-    letter_at, remediation_until : array of int
-        By plant: when a warning letter comes, and the first month after its remediation.
+    letter_at : array of int
+        By plant: when a warning letter comes.
+    remediation_from, remediation_until : array of int
+        By firm: the first of the months in which it answers a warning letter, in all of its
+        plants, and the first month after them.
+    answered_at : array of int
+        By firm: the first month after it has answered the last of a row of letters. Nobody knows
+        it before, and it is in no hazard.
     """
 
     month: int
     log_price: Floats
     status: Ints
     until: Ints
-    last_exit: Ints
+    hidden: Ints
+    hidden_until: Ints
+    strained_from: Ints
+    strained_until: Ints
     last_end: Ints
     class_until: Ints
     plant: Slots
     weight: Floats
     capacity: Slots
-    down_from: Slots
-    down_until: Slots
-    down_cause: Slots
+    trouble_from: Slots
+    trouble_until: Slots
+    trouble_cause: Slots
     exit_at: Slots
     edge: Slots
     quality: Floats
     letter_at: Ints
+    remediation_from: Ints
     remediation_until: Ints
+    answered_at: Ints
 
     def repeated(self, worlds: int, plants: int) -> State:
         """Return the same state several times over, for `Design.repeated`.
@@ -110,16 +133,27 @@ class State:
         copies["plant"] = np.where(copies["plant"] >= 0, copies["plant"] + offset, -1)
         return State(month=self.month, **copies)
 
-    def is_down(self) -> Bools:
-        """Makers that deliver nothing in the month that begins, whatever is drawn."""
-        return (self.down_from <= self.month) & (self.month < self.down_until)
+    def in_trouble(self, ahead: int = 0) -> Bools:
+        """Makers whose line is in trouble so many months after the one that begins."""
+        month = self.month + ahead
+        return (self.trouble_from <= month) & (month < self.trouble_until)
 
-    def surges(self, design: Design) -> Bools:
-        """Drugs whose class has a surge of demand in the month that begins."""
-        return self.class_until[design.drug_class] > self.month
+    def remediating(self, ahead: int = 0) -> Bools:
+        """Firms that answer a warning letter so many months after the one that begins."""
+        month = self.month + ahead
+        return (self.remediation_from <= month) & (month < self.remediation_until)
+
+    def strained(self, ahead: int = 0) -> Bools:
+        """Drugs whose makers run at full stretch so many months after the one that begins."""
+        month = self.month + ahead
+        return (self.strained_from <= month) & (month < self.strained_until)
+
+    def surges(self, design: Design, ahead: int = 0) -> Bools:
+        """Drugs whose class has a surge of demand so many months after the one that begins."""
+        return self.class_until[design.drug_class] > self.month + ahead
 
 
-def share_out(weight: Floats, stays: Bools, slack: Floats, *, least: float = 0.0) -> Slots:
+def share_out(weight: Floats, stays: Bools, slack: Floats) -> Slots:
     """Capacities that cover demand with a drug's slack, by the weights of its makers.
 
     Parameters
@@ -130,8 +164,6 @@ def share_out(weight: Floats, stays: Bools, slack: Floats, *, least: float = 0.0
         Makers among whom it is shared.
     slack : array of float, shape (drugs,)
         Capacity against ordinary demand.
-    least : float
-        Least slack.
 
     Returns
     -------
@@ -140,7 +172,7 @@ def share_out(weight: Floats, stays: Bools, slack: Floats, *, least: float = 0.0
     """
     shares = np.where(stays, weight, 0.0)
     total = np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
-    units = np.rint(shares / total * (DEMAND * np.maximum(slack, least))[:, None])
+    units = np.rint(shares / total * (DEMAND * slack)[:, None])
     capacity = np.where(stays, np.maximum(units, 1), 0).astype(np.int32)
     # Rounding must not leave a market short by itself: its largest maker makes up for it.
     missing = np.maximum(DEMAND + 1 - capacity.sum(axis=1), 0)
@@ -175,7 +207,7 @@ def first_state(parameters: Parameters, design: Design, rng: np.random.Generator
             open_ = np.flatnonzero((design.makers_target > slot) & (plant[:, slot] < 0))
             place_makers(design, plant, open_, np.full(len(open_), slot), rng)
     active = plant >= 0
-    weight = np.where(active, np.exp(rng.normal(0.0, 0.25, shape)), 0.0).astype(np.float32)
+    weight = np.where(active, np.exp(rng.normal(0.0, 0.05, shape)), 0.0).astype(np.float32)
     edge = np.full(shape, -1, dtype=np.int32)
     edge[active] = np.arange(active.sum(), dtype=np.int32)
     makers = active.sum(axis=1)
@@ -190,20 +222,25 @@ def first_state(parameters: Parameters, design: Design, rng: np.random.Generator
         ).astype(np.float32),
         status=months(drugs, AT_RISK),
         until=months(drugs, 0),
-        last_exit=months(drugs, -1000),
+        hidden=months(drugs, PREVENTED),
+        hidden_until=months(drugs, 0),
+        strained_from=months(drugs, int(NEVER)),
+        strained_until=months(drugs, 0),
         last_end=months(drugs, -1000),
         class_until=months(design.classes, 0),
         plant=plant,
         weight=weight,
         capacity=share_out(weight, active, design.slack),
-        down_from=months(shape, int(NEVER)),
-        down_until=months(shape, 0),
-        down_cause=months(shape, 0),
+        trouble_from=months(shape, int(NEVER)),
+        trouble_until=months(shape, 0),
+        trouble_cause=months(shape, 0),
         exit_at=months(shape, int(NEVER)),
         edge=edge,
-        quality=(design.plant_mean + rng.normal(0.0, 1.0, plants)).astype(np.float32),
+        quality=(design.plant_mean + rng.normal(0.0, QUALITY_SPREAD, plants)).astype(np.float32),
         letter_at=months(plants, int(NEVER)),
-        remediation_until=months(plants, 0),
+        remediation_from=months(design.firms, int(NEVER)),
+        remediation_until=months(design.firms, 0),
+        answered_at=months(design.firms, 0),
     )
 
 

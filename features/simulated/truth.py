@@ -1,54 +1,51 @@
 """The true hazard of every drug and month.
 
-The hazard over h months at the start of a month is the probability, given the state of the
-market at that moment, that a new shortage of the drug is posted on the list on a day from the
-first of the month to the last before h months are over.
+The hazard over h months at the start of a month is the probability that a new shortage of the drug
+is posted on the list on a day from the first of the month to the last before h months are over,
+given the state of the market at that moment and that none is on the list: which makers there are
+and what they can make, the quality of their plants, letters and remediation, prices, lines in
+trouble, exits that are decided, surges of demand, and how long ago the last shortage ended.
 
-* A shortage that has begun and will be listed, but is not yet posted: its posting day is part of
-  the state, so the hazard is 0 or 1. The drug is in shortage (``in_shortage``).
-* Else the hazard of the first month is exact: the probability of a gap in supply, computed
-  from the whole state before anything is drawn, times the probabilities that it is listed and
-  that it is posted within the month.
-* Over more months it is found in two steps. `foresight` puts the state into one figure: the
-  probability of a gap if what is planned happens, what is not yet drawn strikes each maker at its
-  rate, and outages last. Then the mechanism itself is run on from a sample of states, in futures
-  that the records never see; in each the exact hazards of the months are summed up until a
-  shortage begins, which estimates the probability without bias. The hazard is the mean of
-  these over all states of (nearly) the same foresight: the probability of a listed shortage given
-  the foresight. It is right on average over any set of months that the foresight defines.
+It does not know of accidents that have happened and wait to be posted. A shortage that began last
+week and will be posted next week is in nobody's records, and in the hazard it counts with the
+probability that there is one: the drug's risks of the months before, times the part of them that
+would not have been posted yet (`with_pending`). So it is a risk, not a verdict: it is never 1
+because a shortage is under way. No other accident outlasts its month
+(`shortcast.features.simulated.market`).
+
+* The risk of a shortage's begin in the first month is exact: the probability of a gap in supply,
+  computed from the whole state before anything is drawn, times the probability that it is listed.
+* Over more months it is found in two steps. `foresight` puts the state into one figure: the sum of
+  the months' risks if what is planned happens, and nothing else. Then the mechanism itself is run
+  on from a sample of states, in futures that the records never see; in each the exact risks of the
+  months are summed up until a shortage begins, which estimates the probability without bias. The
+  hazard is the mean of these over all states of (nearly) the same foresight: the probability of a
+  listed shortage given the foresight. It is right on average over any set of months that the
+  foresight defines.
+* A drug on the list, or whose stock is being rebuilt, cannot begin a new shortage before it is at
+  risk again; the hazard counts the months after that.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortcast.features.simulated.calendar import Calendar
-from shortcast.features.simulated.design import DEMAND, Bools, Design, Floats
-from shortcast.features.simulated.hazard import (
-    CLASS_SURGE,
-    LARGE_SURGE,
-    SMALL_SURGE,
-    gap_probability,
-)
-from shortcast.features.simulated.listing import posted_within
+from shortcast.features.simulated.design import DEMAND, Bools, Design, Floats, Ints
+from shortcast.features.simulated.hazard import CLASS_SURGE, LARGE_SURGE, SMALL_SURGE
+from shortcast.features.simulated.listing import LATEST_MONTHS, posted_within
 from shortcast.features.simulated.market import (
-    DISRUPTED_SHARE,
-    DISRUPTION_LEAD,
-    EXIT_LEAD_NOTICED,
-    EXIT_LEAD_SILENT,
-    LETTER_LEAD,
-    NOTICED_SHARE,
-    RECALL_LEAD,
-    STOP_LEAD,
     Rates,
     advance,
     at_risk,
-    inspection_rates,
+    failing,
     listed_hazard,
     monthly_rates,
-    oai_log_odds,
-    reaction_rates,
+    passing_factors,
+    planned_capacity,
 )
 from shortcast.features.simulated.parameters import Parameters
 from shortcast.features.simulated.state import (
@@ -57,7 +54,6 @@ from shortcast.features.simulated.state import (
     DEMAND_SHOCK,
     LISTED,
     MARGIN,
-    NEVER,
     QUALITY,
     REBUILT_MONTHS,
     State,
@@ -66,22 +62,36 @@ from shortcast.features.simulated.state import (
 #: Horizons in months; that of one month needs no futures.
 HORIZONS = (1, 3, 6, 12)
 LONGER = HORIZONS[1:]
-#: Of a small surge in some month, how much meets an outage in the same month.
-_MEETING = 0.5
+#: Months ahead for which risks are worked out; those between are interpolated.
+_LOOKS = (0, 2, 5, 11)
 _BINS = 60
+#: Months ahead that a drug's main cause is judged by, so that what is planned counts.
+_CAUSE_AHEAD = 3
 
 
-def _chances(lead: tuple[int, int], horizon: int, wait: NDArray[np.int32] | int = 0) -> Floats:
-    """Months in which a decision may fall so that it takes effect within the horizon, mean."""
-    leads = np.arange(lead[0], lead[1] + 1)
-    left = horizon - np.asarray(wait)[..., None] - leads
-    return np.maximum(left, 0).mean(axis=-1).astype(np.float32)
+def waits(state: State, pending: Bools) -> Ints:
+    """Months until each drug is at risk of a new shortage; 0 if it is now.
+
+    Parameters
+    ----------
+    state : State
+        The market.
+    pending : array of bool, shape (drugs,)
+        Drugs whose shortage has begun and is not posted yet: nobody knows, so they do not wait.
+
+    Returns
+    -------
+    array of int, shape (drugs,)
+    """
+    wait = state.until - state.month + np.where(state.status == LISTED, REBUILT_MONTHS, 0)
+    wait = np.where(state.status == AT_RISK, 0, np.maximum(wait, 1))
+    return np.where(pending, 0, wait).astype(np.int32)
 
 
 def foresight(
-    parameters: Parameters, design: Design, state: State, rates: Rates, horizon: int
-) -> Floats:
-    """Probability of a listed gap within a horizon, to first order.
+    parameters: Parameters, design: Design, state: State, rates: Rates, wait: Ints
+) -> tuple[Floats, dict[int, Floats]]:
+    """Risks of a shortage's begin, if what is planned happens and nothing else.
 
     Parameters
     ----------
@@ -93,66 +103,86 @@ def foresight(
         The market at the start of a month.
     rates : Rates
         Of this state.
-    horizon : int
-        Months.
+    wait : array of int, shape (drugs,)
+        From `waits`.
 
     Returns
     -------
-    array of float, shape (drugs,)
-        For drugs that are not at risk yet, what is left of the horizon when they are.
+    now : array of float, shape (drugs,)
+        Probability that a shortage that will be listed begins in the month; exact.
+    expected : dict
+        By horizon of `LONGER`: probability that one is posted, to first order.
     """
-    month, at, plants = state.month, (rates.rows, rates.slots), rates.plants
-    fragile = parameters.remediation_outage_rate * rates.fragile
-    letter_at, remediation = state.letter_at[plants], state.remediation_until[plants]
-    # Months under a letter in which a stop that matters may be decided.
-    now = np.minimum(_chances(STOP_LEAD, horizon), np.maximum(remediation - month, 0))
-    soon = _chances(STOP_LEAD, horizon, np.minimum(letter_at - month + 1, horizon))
-    oai = 1 / (1 + np.exp(-oai_log_odds(parameters, state.quality)))
-    letter = inspection_rates(parameters, state.quality) * oai * parameters.warning_letter_share
-    spare = horizon - (sum(LETTER_LEAD) + sum(STOP_LEAD)) / 2 - 1
-    later = max(spare, 0.0) * (max(spare, 0.0) + 1) / 2 * letter[plants]
-    later = np.where((letter_at == NEVER) & (remediation <= month), later, 0.0)
-    recalled = parameters.recall_outage_share * rates.recalled * _chances(RECALL_LEAD, horizon)
-    slow = 1 - reaction_rates(state)[rates.rows]
-    hidden = slow ** (sum(EXIT_LEAD_NOTICED) / 2)
-    leaving = rates.leaving * (
-        NOTICED_SHARE * _chances(EXIT_LEAD_NOTICED, horizon) * hidden
-        + (1 - NOTICED_SHARE) * _chances(EXIT_LEAD_SILENT, horizon)
-    )
-    abroad = np.where(
-        design.plant_foreign[plants],
-        parameters.disruption_rate * DISRUPTED_SHARE * _chances(DISRUPTION_LEAD, horizon),
-        0.0,
-    )
-    expected = fragile * (now + soon + later) + recalled + leaving + abroad
-    lost = 1 - np.exp(-expected - horizon * rates.sudden)
-    planned = (state.down_until[at] > month) & (state.down_from[at] < month + horizon)
-    exit_at = state.exit_at[at]
-    leaves = exit_at < month + horizon
-    # Those who stay may take up what a leaving maker made before it has gone.
-    left = slow ** np.where(leaves, exit_at - month, 0)
-    lost = np.where(leaves, 1 - (1 - lost) * (1 - left), lost)
-    failing = np.zeros(state.plant.shape, dtype=np.float32)
-    wait = waits(state)
-    # When a drug comes to be at risk again, its makers deliver again.
-    failing[at] = np.where((planned | rates.down) & (wait[rates.rows] == 0), 1.0, lost)
-    who = np.flatnonzero((wait < horizon) & (state.plant >= 0).any(axis=1))
-    risk = np.zeros(design.drugs, dtype=np.float32)
-    small = parameters.small_surge_rate * _MEETING + parameters.class_surge_rate
-    risk[who] = parameters.listed_share * gap_probability(
-        state.capacity[who],
-        failing[who],
-        state.surges(design)[who],
-        min(horizon * small, 0.5),
-        min(horizon * parameters.large_surge_rate, 0.4),
-    )
-    return risk * np.maximum(1 - wait / horizon, 0).astype(np.float32)
+    has_makers = (state.plant >= 0).any(axis=1)
+    looks = [
+        listed_hazard(
+            parameters, design, state, rates, np.flatnonzero(has_makers & (wait <= ahead)), ahead
+        )
+        for ahead in _LOOKS
+    ]
+    posted = {h: posted_within(parameters, h) for h in LONGER}
+    expected = {h: np.zeros(design.drugs, dtype=np.float32) for h in LONGER}
+    for month in range(max(LONGER)):
+        later = int(np.searchsorted(_LOOKS, month))
+        first, last = _LOOKS[max(later - 1, 0)], _LOOKS[later]
+        share = np.float32((month - first) / (last - first)) if last > first else np.float32(1)
+        # Who waits has no risk yet at the earlier look: that of the later one counts.
+        before = np.where(wait <= first, looks[max(later - 1, 0)], looks[later])
+        risk = (before + share * (looks[later] - before)) * (wait <= month)
+        for h in LONGER:
+            if month < h:
+                expected[h] += np.float32(posted[h][month]) * risk
+    return looks[0], {h: -np.expm1(-total) for h, total in expected.items()}
 
 
-def waits(state: State) -> NDArray[np.int32]:
-    """Months until each drug is at risk of a new shortage; 0 if it is now."""
-    wait = state.until - state.month + np.where(state.status == LISTED, REBUILT_MONTHS, 0)
-    return np.where(state.status == AT_RISK, 0, np.maximum(wait, 1)).astype(np.int32)
+def with_pending(
+    parameters: Parameters,
+    hazard: dict[int, NDArray[np.float32]],
+    before: Sequence[Floats],
+    waiting: NDArray[np.bool_],
+) -> None:
+    """Add what may have begun already: nobody knows until it is posted.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Lags of listings.
+    hazard : dict
+        Horizon to arrays of shape (months, drugs), changed in place: from the probability that
+        a shortage begins from the as-of date on and is posted within the horizon (that of one
+        month: that it begins in it) to the hazard.
+    before : sequence of array of float
+        Probabilities that one begins in each of the last months before these, the latest last.
+    waiting : array of bool, shape (months, drugs)
+        Drugs that are not at risk; their hazard stays.
+
+    Notes
+    -----
+    Let B(k) be the probability that a shortage began k months ago (and none since those months
+    began), F that none did, and W(m) that it is posted before m months are over. Of the drugs with
+    none posted, F / (F + sum B(k) (1 - W(k))) have none that waits, and
+    sum B(k) (W(k + h) - W(k)) / (the same) one that is posted within h months.
+    """
+    back = min(LATEST_MONTHS, len(before))
+    share = [float(posted_within(parameters, m)[0]) for m in range(1, LATEST_MONTHS + 13)]
+    within = np.array([0.0, *share], dtype=np.float32)
+    begins = np.concatenate([*(row[None] for row in before[len(before) - back :]), hazard[1]])
+    for month in range(len(hazard[1])):
+        # begins[back + month] is this month's; that of k months ago stands k before it.
+        free = np.ones(begins.shape[1], dtype=np.float32)
+        unposted = np.zeros_like(free)
+        soon = {h: np.zeros_like(free) for h in hazard}
+        for ago in range(min(LATEST_MONTHS, back + month), 0, -1):
+            began = free * begins[back + month - ago]
+            free = free - began
+            unposted += (1 - within[ago]) * began
+            for h, total in soon.items():
+                total += (within[ago + h] - within[ago]) * began
+        none = free + unposted
+        for h, values in hazard.items():
+            own = values[month] * within[1] if h == 1 else values[month]
+            told = (soon[h] + free * own) / none
+            values[month] = np.where(waiting[month], own, told)
 
 
 class Futures:
@@ -184,12 +214,14 @@ class Futures:
         self._every = max(1, months // sampled)
         self._runs = max(1, round(parameters.futures / (sampled * parameters.drugs)))
         self._one, self._many = design, design.repeated(self._runs)
-        self._posted = {h: posted_within(parameters, h).astype(np.float32) for h in HORIZONS}
+        self._posted = {h: posted_within(parameters, h).astype(np.float32) for h in LONGER}
         groups = [(h, waiting) for h in LONGER for waiting in (False, True)]
         self._seen: dict[tuple[int, bool], list[Floats]] = {group: [] for group in groups}
         self._came: dict[tuple[int, bool], list[Floats]] = {group: [] for group in groups}
 
-    def watch(self, month: int, state: State, expected: dict[int, Floats]) -> None:
+    def watch(
+        self, month: int, state: State, pending: Bools, wait: Ints, expected: dict[int, Floats]
+    ) -> None:
         """Run the mechanism on from this state, if its month is in the sample.
 
         Parameters
@@ -198,6 +230,10 @@ class Futures:
             Months since the records began.
         state : State
             The market at the start of the month; left as it is.
+        pending : array of bool, shape (drugs,)
+            Drugs whose shortage waits to be posted; in the futures there is none.
+        wait : array of int, shape (drugs,)
+            From `waits`.
         expected : dict
             `foresight` by horizon.
         """
@@ -205,27 +241,24 @@ class Futures:
             return
         drugs, longest = self._one.drugs, max(HORIZONS)
         future = state.repeated(self._runs, self._one.plants)
+        future.status[np.tile(pending, self._runs)] = AT_RISK
         first = np.empty((longest, drugs), dtype=np.float32)
         still = np.ones(drugs * self._runs, dtype=np.bool_)
         for step in range(longest):
             rates = monthly_rates(self._parameters, self._many, future)
-            hazard = listed_hazard(self._parameters, self._many, future, rates)
+            who = np.flatnonzero(at_risk(future))
+            hazard = listed_hazard(self._parameters, self._many, future, rates, who)
             first[step] = (hazard * still).reshape(self._runs, drugs).mean(axis=0)
             if step + 1 < longest:
                 still &= ~advance(
                     self._parameters, self._many, self._calendar, future, rates, self._rng
                 )
-        wait = waits(state)
         for horizon in LONGER:
             came = np.tensordot(self._posted[horizon], first[:horizon], axes=1)
             for waiting in (False, True):
                 who = ((wait > 0) == waiting) & (expected[horizon] > 0)
                 self._seen[horizon, waiting].append(expected[horizon][who])
                 self._came[horizon, waiting].append(came[who].astype(np.float32))
-
-    def first_month(self, hazard: Floats) -> Floats:
-        """Exact hazard of one month, from that of a shortage's begin."""
-        return hazard * self._posted[1][0]
 
     def hazard(self, horizon: int, waiting: bool, expected: Floats) -> Floats:
         """Hazards that foresights come to.
@@ -291,11 +324,11 @@ def _rising(
 def main_causes(
     parameters: Parameters, design: Design, state: State, rates: Rates
 ) -> NDArray[np.int8]:
-    """Mechanism with the largest part in each drug's hazard over six months.
+    """Mechanism with the largest part in each drug's risk, a few months ahead.
 
-    To first order: each maker's probability of dropping out within six months, by mechanism,
-    counts in full where the others could not cover demand without it, and a little where they
-    could; demand counts by the surges that capacity could not cover.
+    To first order: each maker's probability of failing, by mechanism, counts by the part of demand
+    that the others could not cover without it; demand counts by the part of the surges that
+    capacity could not cover.
 
     Parameters
     ----------
@@ -313,37 +346,27 @@ def main_causes(
     array of int, shape (drugs,)
         Positions in `shortcast.features.simulated.state.CAUSES`; -1 where not at risk.
     """
-    months = 6
     rows, at = rates.rows, (rates.rows, rates.slots)
-    capacity = state.capacity[at]
-    up = capacity * ~rates.down
-    usable = np.bincount(rows, weights=up, minlength=design.drugs)
-    counts = np.where(usable[rows] - up < DEMAND, 1.0, 0.03 * capacity / DEMAND)
-    planned = ~rates.down & (state.down_from[at] < state.month + months)
-    planned &= state.down_until[at] > state.month
-    stopped = rates.stopped + parameters.recall_outage_share * rates.recalled
-    drop = 1 - (1 - rates.sudden - stopped) ** months
-    disrupted = months / 2 * parameters.disruption_rate * DISRUPTED_SHARE
+    capacity = planned_capacity(design, state, _CAUSE_AHEAD)
+    usable = capacity.sum(axis=1)
+    without = usable[rows] - capacity[at]
+    counts = np.clip(DEMAND - without, 0.3, DEMAND) / DEMAND * (capacity[at] > 0)
+    chance = failing(parameters, design, state, rates, _CAUSE_AHEAD)
+    strain = passing_factors(parameters, state, _CAUSE_AHEAD)[1][rows]
+    abroad = state.in_trouble(_CAUSE_AHEAD)[at] & (state.trouble_cause[at] == ABROAD)
     by_cause = {
-        QUALITY: np.where(planned & (state.down_cause[at] == QUALITY), 1.0, drop),
-        MARGIN: np.where(state.exit_at[at] != NEVER, 1.0, rates.leaving),
-        ABROAD: np.where(
-            planned & (state.down_cause[at] == ABROAD),
-            1.0,
-            np.where(design.plant_foreign[rates.plants], disrupted, 0.0),
-        ),
+        QUALITY: chance / strain * ~abroad,
+        MARGIN: chance * (1 - 1 / strain),
+        ABROAD: chance / strain * abroad,
     }
     parts = np.zeros((4, design.drugs))
-    for cause, chance in by_cause.items():
-        parts[cause] = np.bincount(rows, weights=chance * counts, minlength=design.drugs)
-    need = DEMAND + CLASS_SURGE * state.surges(design)
-    parts[DEMAND_SHOCK] = months * (
-        parameters.small_surge_rate * (usable < need + SMALL_SURGE)
-        + parameters.large_surge_rate * (usable < need + LARGE_SURGE)
-        + parameters.class_surge_rate * (usable < DEMAND + CLASS_SURGE)
-    )
-    # Makers that are down already take their part too: without them nothing else would matter.
-    down = np.flatnonzero(rates.down)
-    np.add.at(parts, (state.down_cause[rows[down], rates.slots[down]], rows[down]), 0.05)
-    risk: Bools = at_risk(state)
-    return np.where(risk, parts.argmax(axis=0), -1).astype(np.int8)
+    for cause, part in by_cause.items():
+        parts[cause] = np.bincount(rows, weights=part * counts, minlength=design.drugs)
+    surging = state.surges(design)
+    need = DEMAND + CLASS_SURGE * surging
+    parts[DEMAND_SHOCK] = (
+        parameters.small_surge_rate * np.maximum(need + SMALL_SURGE - usable, 0)
+        + parameters.large_surge_rate * np.maximum(need + LARGE_SURGE - usable, 0)
+        + np.maximum(need - usable, 0)
+    ) / DEMAND
+    return np.where(at_risk(state), parts.argmax(axis=0), -1).astype(np.int8)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from shortcast.features.simulated.calendar import Calendar
 from shortcast.features.simulated.catalogue import Catalogue, make_catalogue
 from shortcast.features.simulated.design import Design, make_design
-from shortcast.features.simulated.market import Log, advance, listed_hazard, monthly_rates
+from shortcast.features.simulated.listing import LATEST_MONTHS
+from shortcast.features.simulated.market import Log, advance, monthly_rates
 from shortcast.features.simulated.parameters import Parameters
 from shortcast.features.simulated.reports import Reports, make_reports
 from shortcast.features.simulated.state import (
@@ -32,6 +33,7 @@ from shortcast.features.simulated.truth import (
     foresight,
     main_causes,
     waits,
+    with_pending,
 )
 
 
@@ -310,30 +312,35 @@ def simulate(parameters: Parameters) -> World:
     log_price = np.empty((months, design.drugs), dtype=np.float32)
     posted = np.zeros(design.drugs, dtype=np.int32)
     futures = Futures(parameters, design, calendar, futures_chance)
+    lately: list[NDArray[np.float32]] = []
     for month in range(months):
         rates = monthly_rates(parameters, design, state)
         log_price[month] = state.log_price
-        if month >= before:
-            row = month - before
-            listed = listed_hazard(parameters, design, state, rates)
-            expected = {h: foresight(parameters, design, state, rates, h) for h in LONGER}
-            futures.watch(row, state, expected)
-            hazard[1][row] = futures.first_month(listed)
-            for h in LONGER:
-                hazard[h][row] = expected[h]
-            waiting[row] = waits(state) > 0
-            short = state.status == LISTED
-            in_shortage[row] = short | (state.status == UNLISTED)
-            is_listed[row] = short & (posted < calendar.starts[month])
-            cause[row] = main_causes(parameters, design, state, rates)
+        short = state.status == LISTED
+        pending = short & (posted >= calendar.starts[month])
+        if month >= before - LATEST_MONTHS:
+            wait = waits(state, pending)
+            now, expected = foresight(parameters, design, state, rates, wait)
+            if month < before:
+                lately.append(now)
+            else:
+                row = month - before
+                futures.watch(row, state, pending, wait, expected)
+                hazard[1][row] = now
+                for h in LONGER:
+                    hazard[h][row] = expected[h]
+                waiting[row] = wait > 0
+                hidden = (state.hidden == UNLISTED) & (state.hidden_until > month)
+                in_shortage[row] = short | hidden
+                is_listed[row] = short & ~pending
+                cause[row] = main_causes(parameters, design, state, rates)
         _note_posted(log, posted, advance(parameters, design, calendar, state, rates, chance, log))
 
     for h in LONGER:
         for group in (False, True):
             who = waiting == group
             hazard[h][who] = futures.hazard(h, group, hazard[h][who])
-    gaps = log.joined("gaps")
-    _settle_pending(hazard, calendar, before, gaps)
+    with_pending(parameters, hazard, lately, waiting)
     edges = log.joined("edges")
     catalogue = make_catalogue(
         parameters, design, calendar, edges, _left(log, len(edges["drug"]), months), named
@@ -365,28 +372,6 @@ def _note_posted(log: Log, posted: NDArray[np.int32], begun: NDArray[np.bool_]) 
         drugs, days = log.rows["gaps"]["drug"][-1], log.rows["gaps"]["posted"][-1]
         listed = begun[drugs]
         posted[drugs[listed]] = days[listed]
-
-
-def _settle_pending(
-    hazard: dict[int, NDArray[np.float32]],
-    calendar: Calendar,
-    before: int,
-    gaps: dict[str, NDArray[np.int32]],
-) -> None:
-    """Where a shortage has begun that will be posted, its posting day decides the hazard."""
-    listed = gaps["status"] == LISTED
-    drug, posted = gaps["drug"][listed], gaps["posted"][listed]
-    first = gaps["month"][listed] + 1
-    last = calendar.month_of(posted)
-    months = len(hazard[1])
-    # A listing waits for some months at most: each month in which one does, all at once.
-    for step in range(int((last - first).max(initial=-1)) + 1):
-        month = first + step
-        some = (month <= last) & (month >= before) & (month < before + months)
-        some &= posted >= calendar.starts[month]
-        for horizon, values in hazard.items():
-            soon = posted[some] < calendar.starts[month[some] + horizon]
-            values[month[some] - before, drug[some]] = soon
 
 
 def _left(log: Log, makers: int, months: int) -> NDArray[np.int32]:

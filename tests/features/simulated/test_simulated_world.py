@@ -51,9 +51,9 @@ def posted(world: World, horizon: int) -> np.ndarray:
 
 
 def outcomes(world: World, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Hazards and what came of them, for drugs not in shortage."""
+    """Hazards and what came of them, for drugs that are not on the list."""
     label = posted(world, horizon)
-    free = ~world.truth.in_shortage[: len(label)]
+    free = ~world.truth.is_listed[: len(label)]
     return world.truth.hazard[horizon][: len(label)][free].astype(float), label[free]
 
 
@@ -79,15 +79,18 @@ def test_gap_probability_is_exact() -> None:
     surging = np.array([False, False])
     found = gap_probability(capacity, failing, surging, 0.2, 0.05)
 
-    by_hand = 0.0
-    for fails in product((False, True), repeat=3):
-        chance = np.prod([p if f else 1 - p for p, f in zip((0.1, 0.2, 0.3), fails, strict=True)])
-        usable = sum(c for c, f in zip((6, 5, 4), fails, strict=True) if not f)
-        for need, share in ((0, 0.75), (SMALL_SURGE, 0.2), (LARGE_SURGE, 0.05)):
-            by_hand += chance * share * (usable < DEMAND + need)
-    assert found[0] == pytest.approx(by_hand, abs=1e-6)
-    # All is lost when it fails; a surge is too much for it in any case.
-    assert found[1] == pytest.approx(0.75 * 0.25 + 0.25, abs=1e-6)
+    def by_hand(makers: tuple[tuple[int, float], ...]) -> float | np.floating:
+        total = 0.0
+        for fails in product((False, True), repeat=len(makers)):
+            chance = np.prod([p if f else 1 - p for (_, p), f in zip(makers, fails, strict=True)])
+            usable = sum(c for (c, _), f in zip(makers, fails, strict=True) if not f)
+            for more, share in ((0, 0.75), (SMALL_SURGE, 0.2), (LARGE_SURGE, 0.05)):
+                short = [usable + stock < DEMAND + more for stock in range(DEMAND)]
+                total += chance * share * np.mean(short)
+        return total
+
+    assert found[0] == pytest.approx(by_hand(((6, 0.1), (5, 0.2), (4, 0.3))), abs=1e-6)
+    assert found[1] == pytest.approx(by_hand(((DEMAND, 0.25),)), abs=1e-6)
 
 
 @pytest.mark.parametrize("horizon", [1, 3, 6, 12])
@@ -113,12 +116,13 @@ def test_true_hazard_ranks_far_above_chance(wide: World) -> None:
     hazard, label = outcomes(wide, 6)
     hits = label[np.argsort(-hazard, kind="stable")]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    assert (precision * hits).sum() / hits.sum() > 15 * label.mean()
+    assert (precision * hits).sum() / hits.sum() > 10 * label.mean()
 
 
 def test_rates_are_those_published(wide: World) -> None:
     _, label = outcomes(wide, 6)
-    assert 0.005 < label.mean() < 0.0095
+    # Between that of the years 2016 to 2019 and the highest that was published.
+    assert 0.0075 < label.mean() < 0.022
     drugs = wide.catalogue.drugs
     assert (drugs["form_group"] == "injection").mean() == pytest.approx(0.25, abs=0.03)
     listed = wide.reports.shortages.query("outcome == 'listed'")
