@@ -30,7 +30,7 @@ import pandas as pd
 
 from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive, Snapshot, checksum
-from shortcast.features.sources import registry
+from shortcast.features.sources import corrections, registry
 from shortcast.features.sources.contract import (
     REJECT_COLUMNS,
     TIME_COLUMNS,
@@ -137,9 +137,10 @@ def reader_version(source: Source) -> str:
     -------
     str
         Hexadecimal checksum; it changes with any module of this project that the
-        reader's module imports from ``shortcast.features``.
+        reader's module imports from ``shortcast.features``, and with the corrections of what is
+        known to be wrong at the source.
     """
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + corrections.version(source.name))
     for name in sorted(_modules_behind(source.read.__module__)):
         digest.update(_code(name))
     return digest.hexdigest()
@@ -339,7 +340,7 @@ def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSna
     rows: dict[str, int] = {}
     rejected, state, reason = 0, "accepted", ""
     try:
-        reading = source.read(files, snapshot.as_of)
+        reading = corrections.read(source, files, snapshot.as_of)
         _refuse_unusable(reading, snapshot)
         rejected = len(reading.rejects)
         with duckdb.connect(config={"threads": 1}) as connection:

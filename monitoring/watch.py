@@ -13,7 +13,7 @@ import pandas as pd
 from shortcast.errors import ShortcastError
 from shortcast.features.fetch_log import Standing
 from shortcast.features.sources import Source
-from shortcast.monitoring import coverage, drift, freshness, scoreboard
+from shortcast.monitoring import corrections, coverage, drift, freshness, scoreboard
 from shortcast.monitoring.findings import Finding, Kind, store
 from shortcast.settings import Settings
 
@@ -97,7 +97,11 @@ def watch(
     """
     states = freshness.freshness(connection, day, sources, fetched)
     joins = coverage.coverage(connection)
-    found = [*freshness.findings(states), *coverage.findings(joins)]
+    found = [
+        *freshness.findings(states),
+        *corrections.findings(connection, day),
+        *coverage.findings(joins),
+    ]
     looked_for: list[Kind] = ["source", "join"]
     drifts: list[drift.Drift] = []
     if current is not None:

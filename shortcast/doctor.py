@@ -217,6 +217,7 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
     from shortcast.features.fetch_log import standings
     from shortcast.features.sources import registry
     from shortcast.features.warehouse import judged_on, open_warehouse
+    from shortcast.monitoring import corrections
     from shortcast.monitoring.freshness import findings, freshness
 
     if not config.warehouse.exists():
@@ -231,6 +232,7 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
         with open_warehouse(config) as connection:
             day = judged_on(connection, now.date())
             states = freshness(connection, day, fetched=standings(config.fetching, now.date()))
+            over = corrections.findings(connection, day)
     except (ShortcastError, duckdb.Error, ValueError) as error:
         yield Finding("sources", False, "The warehouse cannot be read.", _rebuild(error))
         return
@@ -243,6 +245,9 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
         if registry()[fault.subject].fetching is not None:
             mend = f"shortcast fetch {fault.subject}. Or without a network: {mend}"
         yield Finding(f"source {fault.subject}", False, fault.message, mend)
+    for fault in over:
+        mend = "Change its line in features/sources/corrections.csv."
+        yield Finding("corrections", False, fault.message, mend)
     well = len(states) - len(wrong)
     if well:
         yield Finding("sources", True, f"{well} of {len(states)} are as fresh as on {day}.")

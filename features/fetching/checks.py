@@ -16,6 +16,7 @@ import pandas as pd
 
 from shortcast.features.fetching.errand import Delivery
 from shortcast.features.parse import ParsedSnapshot, count_records
+from shortcast.features.sources import corrections
 from shortcast.features.sources.contract import Reading, Source, SourceError, Table
 from shortcast.features.sources.fetching import Fetching
 
@@ -96,7 +97,8 @@ def find_faults(
     if not simulated and not confirmed and not least <= size <= most:
         faults.append(f"it has {size:,} bytes, and from {least:,} to {most:,} are expected")
     try:
-        reading = source.read([part.path for part in delivery.parts], delivery.as_of)
+        paths = [part.path for part in delivery.parts]
+        reading = corrections.read(source, paths, delivery.as_of)
     except SourceError as error:
         return [*faults, str(error).rstrip(".")]
     except Exception as error:  # noqa: BLE001 - whatever a reader trips over must not get in
