@@ -63,7 +63,8 @@ format: install ## let ruff format and mend what it safely can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install ## time and memory of each stage
+bench: install ## time and memory of each stage, and of made-up markets of two sizes
+	$(BIN)/python -m benchmarks.market_size
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # all.txt is resolved first; the others hold to its versions.

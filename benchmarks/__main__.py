@@ -9,16 +9,14 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from benchmarks.measuring import measure
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = Path(os.environ.get("SHORTCAST_RECORDS", ROOT.parent / "shared" / "records"))
-# Peak memory is counted in kilobytes on Linux and in bytes on macOS.
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def stages(records: Path, scratch: Path) -> dict[str, list[str]]:
@@ -42,23 +40,6 @@ def stages(records: Path, scratch: Path) -> dict[str, list[str]]:
     }
 
 
-def measure(command: list[str], home: Path) -> tuple[float, float]:
-    """Run one command and return its seconds and its peak memory in gigabytes.
-
-    Raises
-    ------
-    SystemExit
-        When the command fails; its own message stands above.
-    """
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, "SHORTCAST_HOME": str(home)})
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}; nothing measured.")
-    return time.perf_counter() - begun, usage.ru_maxrss * RSS_UNIT / 1e9
-
-
 def main() -> None:
     """Run the chosen stages and print, and keep, what each took."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -77,14 +58,20 @@ def main() -> None:
         if unknown := sorted(set(chosen) - set(plan)):
             parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(plan)}.")
         for stage in chosen:
-            seconds, gigabytes = measure([shortcast, *plan[stage]], Path(folder) / "home")
+            used = measure([shortcast, *plan[stage]], Path(folder) / "home")
             figures.append(
-                {"stage": stage, "seconds": round(seconds, 1), "peak_gb": round(gigabytes, 2)}
+                {
+                    "stage": stage,
+                    "seconds": round(used.seconds, 1),
+                    "cpu_seconds": round(used.cpu_seconds, 1),
+                    "peak_gb": round(used.peak_gb, 2),
+                }
             )
 
-    print(f"\n{'stage':<14} {'seconds':>8} {'peak GB':>8}")
+    print(f"\n{'stage':<14} {'seconds':>8} {'CPU s':>8} {'peak GB':>8}")
     for row in figures:
-        print(f"{row['stage']:<14} {row['seconds']:>8} {row['peak_gb']:>8}")
+        cells = (row["seconds"], row["cpu_seconds"], row["peak_gb"])
+        print(f"{row['stage']:<14}", *(f"{cell:>8}" for cell in cells))
     machine = {"cores": os.cpu_count(), "python": platform.python_version()}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({"machine": machine, "stages": figures}, indent=2) + "\n")
