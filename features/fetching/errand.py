@@ -90,7 +90,9 @@ class Errand:
     memory : Memory
         What the last fetch learnt.
     archive : Archive
-        What is held already.
+        Where it is to go.
+    held : list of Snapshot
+        What the archive holds of the source, oldest first.
     folder : Path
         Where downloads lie; kept from run to run, so that a killed one goes on.
     today : date
@@ -106,13 +108,11 @@ class Errand:
     client: Client
     memory: Memory
     archive: Archive
+    held: list[Snapshot]
     folder: Path
     today: date
     keys: Mapping[str, str] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
-
-    def __post_init__(self) -> None:
-        self.held = [s for s in self.archive.snapshots() if s.source == self.source.name]
 
     @property
     def newest(self) -> Snapshot | None:
@@ -154,6 +154,8 @@ class Errand:
             If it does not come.
         """
         known = None if anew else self.memory.known(address, self.newest)
+        if known is not None and not self.archive.path(known[1]).exists():
+            known = None  # lost from the archive: it must come again
         found = self.client.download(
             address,
             self.folder / name,

@@ -228,6 +228,8 @@ class _Run:
         self._outcomes: list[Outcome] = []
         self._allowed: dict[str, int] = {}
         self._retried: list[str] = []
+        # The ledger grows by the day, and is read once a run.
+        self._held: dict[str, list[Snapshot]] = {}
 
     def through(self, planned: Iterable[Planned]) -> FetchReport:
         asked = [p for p in planned if p.asks]
@@ -242,6 +244,8 @@ class _Run:
         self._retried = client.retried
         try:
             self._take_what_is_ready()
+            for snapshot in self._archive.snapshots():
+                self._held.setdefault(snapshot.source, []).append(snapshot)
             for number, one in enumerate(asked, start=1):
                 self._tell(f"[{number}/{len(asked)}] {one.source.name}")
                 self._fetch_one(one, client)
@@ -280,6 +284,7 @@ class _Run:
                 client=client,
                 memory=self._memory,
                 archive=self._archive,
+                held=self._held.setdefault(name, []),
                 folder=folder,
                 today=self._today,
                 keys=keys,
@@ -298,7 +303,8 @@ class _Run:
             self._end(name, "", "failed", str(error))
         except OSError as error:
             # Most likely the disk is full: what was half fetched must not stay in the way.
-            shutil.rmtree(folder, ignore_errors=True)
+            for left in (folder, *self._config.fetching.glob(f".ready-{name}-*")):
+                shutil.rmtree(left, ignore_errors=True)
             why = error.strerror or str(error)
             self._end(
                 name, "", "failed", f"It could not be kept ({why}); make room and fetch again."
@@ -315,7 +321,6 @@ class _Run:
                 "hands them out mixes two kinds."
             )
         data = "simulated" if made_up else "real"
-        self._archive.require_kind(data, f"{name}/{day}")
         if not delivery.is_past and errand.newest and errand.newest.as_of > delivery.as_of:
             raise FetchError(
                 f"The archive holds {name} of {errand.newest.as_of}, and here it is only {day}; "
@@ -323,6 +328,7 @@ class _Run:
             )
         before = [s for s in errand.held if s.as_of <= delivery.as_of]
         if before and _same(before[-1], delivery.parts):
+            self._put_back(before[-1], delivery.parts)
             self._learn(delivery.parts)
             self._discard(delivery.parts)
             if not delivery.is_past:
@@ -336,6 +342,7 @@ class _Run:
             )
             self._end(name, day, "held", said)
             return
+        self._archive.require_kind(data, f"{name}/{day}")
         faults = find_faults(
             errand.source,
             errand.fetching,
@@ -349,9 +356,10 @@ class _Run:
         if faults:
             self._set_apart(name, day, files, faults, before[-1] if before else None, size)
             return
-        self._make_ready(name, day, files)
-        self._take(self._ready / name / day)
-        errand.held = [s for s in self._archive.snapshots() if s.source == name]
+        self._make_ready(name, day, files, is_past=delivery.is_past)
+        if added := self._take(self._ready / name / day):
+            errand.held.append(added)
+            errand.held.sort(key=lambda snapshot: snapshot.as_of)
 
     def _last_good(self, before: Sequence[Snapshot]) -> ParsedSnapshot | None:
         """Return the newest of some snapshots that its reader does not refuse."""
@@ -395,7 +403,7 @@ class _Run:
         )
         self._note(outcome)
 
-    def _make_ready(self, name: str, day: str, files: Mapping[str, Part]) -> None:
+    def _make_ready(self, name: str, day: str, files: Mapping[str, Part], *, is_past: bool) -> None:
         """Bring the files of a checked snapshot to the ready folder, all at once."""
         ready, aside = self._ready / name / day, self._config.fetching / f".ready-{name}-{day}"
         shutil.rmtree(aside, ignore_errors=True)
@@ -408,7 +416,8 @@ class _Run:
                 shutil.copyfile(part.path, aside / file)
             validators = vars(part.validators) if part.validators else None
             origins[file] = {"address": part.address, "sha256": part.sha256, "by": validators}
-        text = self._secrets.hide(json.dumps(origins, sort_keys=True))
+        about = {"files": origins, "is_past": is_past}
+        text = self._secrets.hide(json.dumps(about, sort_keys=True))
         (aside / _ORIGINS).write_text(text, encoding="utf-8")
         for path in aside.iterdir():
             with path.open("rb") as stream:
@@ -424,14 +433,18 @@ class _Run:
             for line in self._archive.mend():
                 self._tell(line)
         for folder in sorted(self._ready.glob("*/*")):
-            self._take(folder)
+            if (folder / _ORIGINS).exists():
+                self._take(folder)
+            else:
+                shutil.rmtree(folder)  # emptied by half by a run that was killed after it took it
         for aside in self._config.fetching.glob(".ready-*"):
             shutil.rmtree(aside, ignore_errors=True)
 
-    def _take(self, folder: Path) -> None:
-        """Take a checked snapshot into the archive."""
+    def _take(self, folder: Path) -> Snapshot | None:
+        """Take a checked snapshot into the archive; return it if it was taken."""
         name, day = folder.parent.name, folder.name
-        origins = json.loads((folder / _ORIGINS).read_text(encoding="utf-8"))
+        about = json.loads((folder / _ORIGINS).read_text(encoding="utf-8"))
+        origins = about["files"]
         arrivals = [
             Arrival(folder / file, name, day, file, origin["address"])
             for file, origin in sorted(origins.items())
@@ -443,17 +456,19 @@ class _Run:
         except (ShortcastError, OSError) as error:
             said = f"It is checked, and enters the archive with the next fetch: {error}"
             self._end(name, day, "waiting", said, len(arrivals), size)
-            return
+            return None
         for origin in origins.values():
             if origin["by"]:
                 validators = Validators(**origin["by"])
                 self._memory.learn(origin["address"], validators, origin["sha256"])
-        self._memory.confirm(name, self._today)
+        if not about["is_past"]:
+            self._memory.confirm(name, self._today)
         shutil.rmtree(folder)
         if report.set_aside:
             self._end(name, day, "held", report.set_aside[0].reason + ".", len(arrivals), size)
-        else:
-            self._end(name, day, "accepted", "New.", len(arrivals), size)
+            return None
+        self._end(name, day, "accepted", "New.", len(arrivals), size)
+        return Snapshot(name, date.fromisoformat(day), report.added)
 
     @contextmanager
     def _home(self) -> Iterator[None]:
@@ -469,6 +484,15 @@ class _Run:
                         raise
                     time.sleep(1)
             yield
+
+    def _put_back(self, snapshot: Snapshot, parts: Iterable[Part]) -> None:
+        """Bring back what the archive has lost of a snapshot: here are its very bytes again."""
+        lost = [file for file in snapshot.files if not self._archive.path(file).exists()]
+        if lost:
+            paths = {part.sha256: part.path for part in parts}
+            arrivals = [Arrival(paths[f.sha256], f.source, f.as_of, f.file, f.origin) for f in lost]
+            with self._home():
+                self._archive.add([arrivals])
 
     def _learn(self, parts: Iterable[Part]) -> None:
         for part in parts:

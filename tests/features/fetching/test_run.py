@@ -226,6 +226,26 @@ def test_memory_of_a_file_that_the_archive_lost_is_not_believed(
     assert "if-none-match" not in official.asked[-1].headers
 
 
+def test_a_file_that_the_archive_lost_is_put_back_though_nothing_is_new(
+    on: Any, config: Settings
+) -> None:
+    on(TODAY, a_list())
+    archive = Archive(config.archive)
+    lost = archive.path(archive.entries()[0])
+    lost.unlink()
+    assert states(on(TOMORROW, a_list())) == ["unchanged"]
+    assert lost.read_bytes() == a_list()
+
+
+def test_what_stands_ready_and_cannot_be_told_is_fetched_again(on: Any, config: Settings) -> None:
+    broken = config.fetching / "ready" / "fda_shortages" / "2026-11-22"
+    broken.mkdir(parents=True)
+    (broken / "Drugshortages.csv").write_bytes(b"half a fo")
+    assert states(on(TODAY, a_list())) == ["accepted"]
+    assert [s.as_of for s in Archive(config.archive).snapshots()] == [TODAY]
+    assert not broken.exists()
+
+
 # --- A run that ends badly -----------------------------------------------------------------------
 
 

@@ -55,6 +55,7 @@ def errand(official: Any, tmp_path: Path) -> Any:
         client=client,
         memory=Memory(tmp_path / "memory.json", Secrets([])),
         archive=Archive(tmp_path / "archive"),
+        held=[],
         folder=tmp_path / "fetching",
         today=TODAY,
     )
