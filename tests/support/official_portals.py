@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlencode
 import pandas as pd
 from official_answers import Answer, Question, as_json
 from official_hosts import absent, answers, as_file
-from official_records import zipped
+from official_records import Shown, zipped
 
 from shortcast.features.simulated.writers._files import write_sheet
 
@@ -162,27 +162,44 @@ _ASP = "cms_asp"
 
 @answers(r"www\.cms\.gov/medicare/payment/part-b-drugs/asp-pricing-files")
 def _asp_page(server: OfficialServer, question: Question) -> Answer:
-    shown = server.shelf.newest(_ASP, question.day)
-    names = [] if shown is None else [_asp_name(name, shown.as_of) for name in shown.files]
+    names = _asp_files(server, question.day)
     links = "".join(f'<li><a href="/files/zip/{name}">{name}</a></li>' for name in names)
     return _page(f"<ul>{links}</ul>")
 
 
-def _asp_name(file: str, as_of: date) -> str:
-    """The name of a zip; that of every other year bears a day as well."""
-    day = f"-{as_of:%m%d%y}" if as_of.year % 2 else ""
-    return f"{file.removesuffix('.csv')}{day}.zip"
+def _asp_files(server: OfficialServer, day: date) -> dict[str, tuple[Shown, str, bytes]]:
+    """The zips that are out by a day: two a quarter, out on its first day.
+
+    The simulation writes the four quarters of a year at once, with one crosswalk for all. The
+    names of every other year bear a day as well.
+    """
+    found: dict[str, tuple[Shown, str, bytes]] = {}
+    damage = server.faults.damage(_ASP, day)
+    for as_of in server.shelf.days(_ASP, date.max):
+        shown = server.shelf.shown(_ASP, as_of, damage, day)
+        crosswalk = next((raw for name, raw in shown.files.items() if "crosswalk" in name), b"")
+        for name, raw in shown.files.items():
+            month = "-".join(name.split("-")[:2])
+            quarter = datetime.strptime(month, "%B-%Y").date()
+            if "crosswalk" in name or quarter > day:
+                continue
+            drift = f"-{quarter:%m%d%y}" if quarter.year % 2 else ""
+            for kind, content in (
+                ("asp-pricing-file", raw),
+                ("asp-ndc-hcpcs-crosswalk", crosswalk),
+            ):
+                member = f"{month}-{kind}.csv".replace("-", " ").replace(" asp", " ASP")
+                found[f"{month}-{kind}{drift}.zip"] = (shown, member, content)
+    return found
 
 
 @answers(r"www\.cms\.gov/files/zip/([\w-]+\.zip)")
 def _asp_zip(server: OfficialServer, question: Question, name: str) -> Answer:
-    shown = server.shelf.newest(_ASP, question.day)
-    for file, raw in {} if shown is None else shown.files.items():
-        if shown is not None and _asp_name(file, shown.as_of) == name:
-            member = file.replace("-", " ").replace(" asp", " ASP")
-            packed = zipped({member: raw, "readme.txt": b"SIMULATED"})
-            return as_file(shown, packed, "application/zip")
-    return absent(_ASP)
+    found = _asp_files(server, question.day).get(name)
+    if found is None:
+        return absent(_ASP)
+    shown, member, raw = found
+    return as_file(shown, zipped({member: raw, "readme.txt": b"SIMULATED"}), "application/zip")
 
 
 #: Names of the two catalogued tables, by the source that they feed.

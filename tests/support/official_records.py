@@ -104,6 +104,10 @@ class Shelf:
         """The snapshot of a past day, as it was."""
         return self._shown(source, as_of, as_of, "", None)
 
+    def shown(self, source: str, as_of: date, damage: str, day: date) -> Shown:
+        """The snapshot of a day, with what is wrong with all that is handed out on another."""
+        return self._shown(source, as_of, day if damage else as_of, damage, None)
+
     def _make(
         self, source: str, as_of: date, changed_on: date, damage: str, taken_back: int | None
     ) -> Shown:
