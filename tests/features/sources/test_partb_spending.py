@@ -88,3 +88,20 @@ def test_the_real_release_loses_no_row(records_dir: Path) -> None:
     assert table["total_spending_usd"].isna().sum() == 376
     unit = table["total_spending_usd"] / table["units"]
     assert ((unit / table["average_cost_per_unit_usd"]).dropna().between(0.999, 1.001)).all()
+
+
+def test_cms_own_table_has_its_years_side_by_side(tmp_path: Path) -> None:
+    figures = ("Tot_Spndng", "Tot_Dsg_Unts", "Tot_Clms", "Tot_Benes")
+    averages = ("Avg_Spndng_Per_Dsg_Unt", "Avg_Spndng_Per_Clm", "Avg_Spndng_Per_Bene")
+    columns = [f"{name}_{year}" for year in (2014, 2015) for name in (*figures, *averages)]
+    header = ",".join(["HCPCS_Cd", "HCPCS_Desc", "Brnd_Name", *columns, "Avg_DY15_ASP_Price"])
+    row = 'J9901,"Injection, velmoril",Velmora,,,,,,,,"$1,000.50",200,10,8,5.0,100,125,4.9'
+    reading = read(tmp_path, row, header=header)
+    assert reading.rejects.empty
+    table = reading.tables["partb_spending"]
+    assert table["year"].tolist() == [2015], "a year without a figure has no row"
+    found = table.iloc[0]
+    assert (found["total_spending_usd"], found["units"], found["claims"]) == (1000.5, 200, 10)
+    assert (found["beneficiaries"], found["average_cost_per_unit_usd"]) == (8, 5.0)
+    with pytest.raises(SourceError, match="no column of figures and year"):
+        read(tmp_path, "J9901,x", header="HCPCS_Cd,HCPCS_Desc")

@@ -6,9 +6,11 @@ import gzip
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from shortcast.features.simulated.writers._files import write_sheet
 from shortcast.features.sources.contract import Reading, SourceError
 from shortcast.features.sources.uk_price_concessions import SOURCE
 
@@ -160,3 +162,32 @@ def test_no_row_of_the_real_files_is_lost(records_dir: Path) -> None:
     assert both.merge(table, on=["month", "product"])[["month", "product"]].drop_duplicates().shape[
         0
     ] == len(both)
+
+
+def sheet(tmp_path: Path, header: list[str], *columns: object) -> Reading:
+    path = tmp_path / "price_concession_archive.xlsx"
+    write_sheet(path, header, columns)
+    return SOURCE.read([path], AS_OF)
+
+
+def test_the_publishers_spreadsheet_is_read_with_and_without_prices(tmp_path: Path) -> None:
+    months = np.array([18_293, 18_567])  # 2020-02-01 and 2020-11-01
+    drugs = ["Velmorine 5mg tablets", "Lumixil 10mg"]
+    header = ["Month", "Drug", "Price concession (\u00a3)"]
+    reading = sheet(tmp_path, header, months, drugs, ["\u00a31,003.99", "n/a"])
+    table = reading.tables["uk_concessions"]
+    assert table["month"].tolist() == [pd.Timestamp("2020-02-01"), pd.Timestamp("2020-11-01")]
+    assert table["product"].tolist() == drugs
+    assert table["price_gbp"].tolist()[0] == 1003.99
+    assert reading.rejects["value"].tolist() == ["n/a"]
+    bare = sheet(tmp_path, ["VMPP SNOMED code", "Month", "Drug"], "1", months, drugs)
+    assert bare.tables["uk_concessions"]["price_gbp"].isna().all()
+    assert bare.rejects.empty
+
+
+def test_a_spreadsheet_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no row with the headers Month and Drug"):
+        sheet(tmp_path, ["Year", "Medicine"], ["2020"], ["Velmorine"])
+    (tmp_path / "cut.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(SourceError, match="not a whole spreadsheet"):
+        SOURCE.read([tmp_path / "cut.xlsx"], AS_OF)
