@@ -119,7 +119,7 @@ def _files(sets: Sequence[dict[str, Any]], title: str) -> Iterator[_Listed]:
 
 @walk.register
 def _weekly(way: Weekly, errand: Errand) -> Iterator[Delivery]:
-    """Fetch the weeks that came since the last snapshot; without one, the newest week alone."""
+    """Fetch the weeks that came since the last snapshot; without one, those of this year."""
     years: dict[int, str] = {}
     for one in _data_sets(way, errand):
         match = re.fullmatch(way.title, " ".join(str(one.get("title", "")).split()))
@@ -160,8 +160,8 @@ def _weeks(
             if day <= errand.today:
                 found += 1
                 yield day, text, years[year]
-                if newest is None:
-                    return
+        if newest is None and found:
+            return
 
 
 def _newest_week(way: Weekly, errand: Errand, dataset: str, before: str | None) -> str:

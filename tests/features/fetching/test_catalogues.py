@@ -91,12 +91,15 @@ def days(config: Settings, source: str) -> list[date]:
     return [s.as_of for s in Archive(config.archive).snapshots() if s.source == source]
 
 
-def test_first_the_newest_week_comes_and_then_those_that_are_new(
+def test_first_the_weeks_of_the_year_come_and_then_those_that_are_new(
     medicaid: Any, config: Settings
 ) -> None:
-    (first,) = fetch(["nadac"], today=TODAY, config=config).outcomes
-    assert (first.state, first.as_of) == ("accepted", "2026-11-18")
-    (file,) = Archive(config.archive).snapshots()[0].files
+    first = fetch(["nadac"], today=TODAY, config=config).outcomes
+    assert [(o.state, o.as_of) for o in first] == [
+        ("accepted", "2026-11-11"),
+        ("accepted", "2026-11-18"),
+    ]
+    (file,) = Archive(config.archive).snapshots()[-1].files
     raw = gzip.decompress(Archive(config.archive).path(file).read_bytes())
     assert raw == as_csv(prices("2026-11-18"))
     assert file.file == "SIMULATED-nadac.csv.gz"
@@ -116,7 +119,7 @@ def test_first_the_newest_week_comes_and_then_those_that_are_new(
     warehouse.build(config)
     with warehouse.open_warehouse(config) as connection:
         ((rows,),) = connection.execute("SELECT count(*) FROM nadac_prices").fetchall()
-    assert rows == 9
+    assert rows == 12
 
 
 def test_in_january_the_weeks_of_the_last_year_are_not_forgotten(
@@ -136,6 +139,7 @@ def test_a_week_with_fewer_rows_than_the_source_counts_is_not_taken(
 ) -> None:
     half = as_csv(prices("2026-11-18")[:2])
     medicaid.answers[f"{QUERY}/id-2026/0/download"] = lambda _: answer(half)
+    medicaid.rows["id-2026"] = prices("2026-11-18")
     (outcome,) = fetch(["nadac"], today=TODAY, config=config).outcomes
     assert outcome.state == "quarantined"
     assert "2 records, and the source says that it has 3" in outcome.message
