@@ -1,15 +1,15 @@
 """The steps of a build: what has not changed is taken over from the warehouse in force.
 
-A step makes tables from other tables. Its stamp is a checksum over its code, over what it is
-given from outside, and over the stamps of the tables that it needs: where the warehouse in force
-made the same step with the same stamp, its tables are copied, row by row as they stand.
+A build works on a copy of the warehouse in force. A step makes tables from other tables; its
+stamp is a checksum over its code, over what it is given from outside, and over the stamps of the
+tables that it needs. Where the copy holds the same step with the same stamp, its tables stay as
+they are; else they are dropped and made again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 
 import duckdb
 
@@ -20,38 +20,32 @@ NOTES = "build_steps"
 class Steps:
     """Makes the tables of a warehouse that is being built.
 
+    What no step has made is dropped from the copy first.
+
     Parameters
     ----------
     connection : DuckDBPyConnection
-        Connection to the warehouse being built.
+        Connection to the warehouse being built: an empty one, or a copy of that in force.
     code : str
         Checksum over the code of all steps.
-    former : Path or None
-        The warehouse in force, if there is one to take over from.
     """
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, *, code: str = "", former: Path | None = None
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, code: str = "") -> None:
         self._connection, self._code = connection, code
         self._stamps: dict[str, str] = {}
         self._done: list[tuple[str, str, list[str]]] = []
         self._former: dict[str, tuple[str, list[str]]] = {}
-        self._attached = False
-        if former is not None and former.exists():
-            quoted = str(former).replace("'", "''")
-            try:
-                connection.execute(f"ATTACH '{quoted}' AS former (READ_ONLY)")
-                self._attached = True
-                notes = connection.execute(f"SELECT * FROM former.{NOTES}").fetchall()
-                self._former = {step: (stamp, tables) for step, stamp, tables in notes}
-            except duckdb.Error:
-                pass  # damaged, or of an older version: everything is made anew
+        tables = self._tables()
+        if NOTES in tables:
+            for step, stamp, made in connection.execute(f"FROM {NOTES}").fetchall():
+                if tables.issuperset(made):
+                    self._former[step] = (stamp, made)
+        self._drop(tables - {name for _, made in self._former.values() for name in made})
 
     def make(
         self, name: str, run: Callable[[], None], *, needs: Sequence[str] = (), given: str = ""
     ) -> bool:
-        """Make the tables of a step, or take them over.
+        """Make the tables of a step, or leave them as they are.
 
         Parameters
         ----------
@@ -71,12 +65,12 @@ class Steps:
         """
         parts = [self._code, name, given, *(f"{table} {self._stamps[table]}" for table in needs)]
         stamp = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        known = self._former.get(name)
-        before = self._tables()
-        is_run = known is None or known[0] != stamp or not self._take_over(known[1])
-        if is_run:
+        known, made = self._former.pop(name, ("", []))
+        if is_run := known != stamp:
+            self._drop(made)
+            before = self._tables()
             run()
-        made = sorted(self._tables() - before)
+            made = sorted(self._tables() - before)
         self._stamps |= dict.fromkeys(made, stamp)
         self._done.append((name, stamp, made))
         return is_run
@@ -94,24 +88,17 @@ class Steps:
         self._stamps[table] = hashlib.sha256(given.encode()).hexdigest()
 
     def finish(self) -> None:
-        """Note the steps in the warehouse, and let go of the one in force."""
+        """Note the steps in the warehouse, and drop what belongs to steps that are no more."""
+        for _, made in self._former.values():
+            self._drop(made)
         self._connection.execute(
             f"CREATE TABLE {NOTES} (step VARCHAR, stamp VARCHAR, tables VARCHAR[])"
         )
         self._connection.executemany(f"INSERT INTO {NOTES} VALUES (?, ?, ?)", self._done)
-        if self._attached:
-            self._connection.execute("DETACH former")
 
-    def _take_over(self, tables: Sequence[str]) -> bool:
-        """Copy tables from the warehouse in force; False, and nothing copied, if one is damaged."""
-        try:
-            for table in tables:
-                self._connection.execute(f'CREATE TABLE "{table}" AS FROM former."{table}"')
-        except duckdb.Error:
-            for table in tables:
-                self._connection.execute(f'DROP TABLE IF EXISTS "{table}"')
-            return False
-        return True
+    def _drop(self, tables: Iterable[str]) -> None:
+        for table in sorted(tables):
+            self._connection.execute(f'DROP TABLE "{table}"')
 
     def _tables(self) -> set[str]:
         """Return the names of the lasting tables of the warehouse being built."""

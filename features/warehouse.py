@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -246,21 +247,13 @@ def _build_beside(
 ) -> None:
     """Build a warehouse file beside the one in force, then rename it over.
 
-    What has not changed is taken over from the one in force, unless all is to be made anew.
+    It begins as a copy of the one in force, whose tables stay where nothing that they are made
+    from has changed, unless all is to be made anew.
     """
     aside = config.warehouse.with_name(f".{config.warehouse.name}.building")
-    for leftover in (aside, aside.with_name(aside.name + ".wal")):
-        leftover.unlink(missing_ok=True)
-    with duckdb.connect(
-        str(aside),
-        config={
-            "threads": config.threads,
-            "memory_limit": config.memory_limit,
-            "temp_directory": str(config.home / "tmp"),
-        },
-    ) as connection:
-        former = None if anew else config.warehouse
-        steps = Steps(connection, code=_code_checksum(), former=former)
+    copied = not anew and config.warehouse.exists()
+    connection, steps = _begin(aside, config, config.warehouse if copied else None)
+    with connection:
         _record_snapshots(connection, snapshots)
         steps.stamp("snapshots", fingerprint)
         for table in _tables():
@@ -293,6 +286,33 @@ def _build_beside(
         )
         connection.execute("CHECKPOINT")
     os.replace(aside, config.warehouse)
+
+
+def _begin(
+    aside: Path, config: Settings, former: Path | None
+) -> tuple[duckdb.DuckDBPyConnection, Steps]:
+    """Open an empty warehouse, or a copy of a former one if it is of any use."""
+    for leftover in (aside, aside.with_name(aside.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    if former is not None:
+        shutil.copyfile(former, aside)
+    connection = None
+    try:
+        connection = duckdb.connect(
+            str(aside),
+            config={
+                "threads": config.threads,
+                "memory_limit": config.memory_limit,
+                "temp_directory": str(config.home / "tmp"),
+            },
+        )
+        return connection, Steps(connection, code=_code_checksum())
+    except duckdb.Error:
+        if connection is not None:
+            connection.close()
+        if former is None:
+            raise
+        return _begin(aside, config, None)
 
 
 def _record_snapshots(

@@ -118,6 +118,23 @@ def test_a_table_that_nobody_made_cannot_be_needed() -> None:
         Steps(connection).make("a step", lambda: None, needs=("nothing",))
 
 
+def test_a_step_that_is_no_more_leaves_no_table(tmp_path: Path) -> None:
+    def make(table: str) -> None:
+        connection.execute(f"CREATE TABLE {table} AS SELECT 1 AS one")
+
+    with duckdb.connect(str(tmp_path / "a.duckdb")) as connection:
+        steps = Steps(connection)
+        assert steps.make("first", lambda: make("a"))
+        assert steps.make("second", lambda: make("b"))
+        steps.finish()
+        make("stray")
+        again = Steps(connection)
+        assert not again.make("first", lambda: make("a"))
+        again.finish()
+        found = connection.execute("SHOW TABLES").fetchall()
+    assert found == [("a",), ("build_steps",)]
+
+
 def test_a_build_that_was_killed_leaves_nothing_to_take_over(config: Settings) -> None:
     shutil.copy(config.warehouse, config.warehouse.with_name(".warehouse.duckdb.building"))
     held = content(config)
