@@ -121,7 +121,7 @@ def join_texts(frame: pd.DataFrame, by: Sequence[str], column: str, between: str
     lone = frame.loc[~several, [*keys, column]]
     if not several.any():
         return lone
-    joined = frame[several].groupby(keys, as_index=False)[column].agg(between.join)
+    joined = frame[several].groupby(keys)[column].agg(between.join).reset_index()
     return pd.concat([lone, joined], ignore_index=True)
 
 
