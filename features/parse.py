@@ -49,6 +49,9 @@ PROCESSES_FROM_BYTES = 4_000_000
 #: A list may not shrink below this share of its last snapshot; a half file is a broken one.
 MIN_SHARE_OF_LAST = 0.5
 
+#: Says where a snapshot comes from, which changes nothing of how it is read.
+_NOT_READ_WITH = "shortcast.features.sources.fetching"
+
 
 @dataclass(frozen=True)
 class ParsedSnapshot:
@@ -147,7 +150,7 @@ def reader_version(source: Source) -> str:
 
 
 def _modules_behind(name: str) -> set[str]:
-    """Return a module's name and those of the ``shortcast.features`` modules that it uses."""
+    """Return a module's name and those of the ``shortcast.features`` modules that it reads with."""
     found: set[str] = set()
     todo = [name]
     while todo:
@@ -175,7 +178,9 @@ def _imports(name: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return frozenset(
-        name for name in named if name.startswith("shortcast.features.") and name in sys.modules
+        name
+        for name in named - {_NOT_READ_WITH}
+        if name.startswith("shortcast.features.") and name in sys.modules
     )
 
 

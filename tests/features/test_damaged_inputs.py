@@ -145,7 +145,7 @@ def content(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[objec
     """What the warehouse says of drugs, whatever it says of its own making."""
     names = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE database_name = 'warehouse' "
-        "AND table_name NOT IN ('snapshots', 'build', 'quarantine')"
+        "AND table_name NOT IN ('snapshots', 'build', 'build_steps', 'quarantine')"
     ).fetchall()
     return {
         name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr)

@@ -168,7 +168,10 @@ def test_every_command_that_a_sentence_sends_its_reader_to_is_there(repo_root: P
         (["rankings", "--limit", "0"], "--limit"),
         (["score", "--as-of", "tomorrow"], "write it as YYYY-MM-DD"),
         (["predict"], "predict"),
-        (["run", "lunch"], "There is no job 'lunch'; the jobs are import, build, score, alerts"),
+        (
+            ["run", "lunch"],
+            "There is no job 'lunch'; the jobs are fetch, import, build, score, alerts",
+        ),
         (
             ["panel", "--from", "2020", "--to", "2020-02", "--out", "panel.parquet"],
             "'2020' is not a month; write it as YYYY-MM",

@@ -169,6 +169,7 @@ def _only(group: str) -> Any:
 def link_ddl() -> list[str]:
     """Statements that create the link tables, as the links themselves make them."""
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        steps = Steps(connection)
         connection.execute(
             "CREATE TABLE snapshots (source VARCHAR, as_of DATE, files VARCHAR, bytes BIGINT, "
             "state VARCHAR)"
@@ -176,7 +177,6 @@ def link_ddl() -> list[str]:
         tables = {t.name: t for s in sources.registry().values() for t in s.tables}
         for table in tables.values():
             make_facts(connection, table, [])
-        steps = Steps(connection)
         for name in ("snapshots", *tables):
             steps.stamp(name, "")
         make_links(connection, steps=steps)
