@@ -7,6 +7,12 @@ import duckdb
 from shortcast.features.identity.drugs import ingredients
 from shortcast.features.links.mapping import map_firms, map_texts
 
+#: Rows of the survey that are worked on together: what one drug needs is in one share, so this
+#: bounds the memory and changes no value.
+ROWS_AT_ONCE = 2_000_000
+
+_PRODUCT_KEY = "substr(ndc, 1, 5) || '-' || substr(ndc, 6, 4)"
+
 
 def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
     """Create ``drug_prices``, ``ingredient_partb_prices`` and ``ingredient_partd_prices``.
@@ -33,12 +39,26 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(
         """
-        CREATE TABLE drug_prices AS
-        WITH labelled AS (
-            SELECT product_key, drug_id, min(known_from) AS known_from
-            FROM drug_ndcs
-            WHERE NOT withdrawn
-            GROUP BY product_key, drug_id
+        CREATE OR REPLACE TEMP TABLE labelled AS
+        SELECT product_key, drug_id, min(known_from) AS known_from
+        FROM drug_ndcs
+        WHERE NOT withdrawn
+        GROUP BY product_key, drug_id
+        """
+    )
+    ((rows,),) = connection.execute("SELECT count(*) FROM nadac_prices").fetchall()
+    shares = 1 + rows // ROWS_AT_ONCE
+    for share in range(shares):
+        into = "INSERT INTO drug_prices" if share else "CREATE TABLE drug_prices AS"
+        connection.execute(f"{into} {_prices(f'hash(drug_id) % {shares} = {share}')}")
+    _link_spending(connection)
+
+
+def _prices(which: str) -> str:
+    """Return SQL of the monthly prices of those drugs for which a condition holds."""
+    return f"""
+        WITH mine AS (
+            SELECT * FROM labelled WHERE {which}
         ),
         -- The first survey file of each month stands for the month. A row that came out after
         -- its month says nothing of what was known then, and must not take an older one's place.
@@ -48,6 +68,7 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
             FROM nadac_prices
             WHERE NOT withdrawn AND price_usd_per_unit > 0
               AND known_from <= last_day(as_of_date)
+              AND {_PRODUCT_KEY} IN (SELECT product_key FROM mine)
             QUALIFY row_number() OVER (
                 PARTITION BY ndc, date_trunc('month', as_of_date)
                 ORDER BY known_from, as_of_date, price_usd_per_unit) = 1
@@ -69,13 +90,15 @@ def link_prices(connection: duckdb.DuckDBPyConnection) -> None:
                any_value(m.source) AS source, min(m.source_file) AS source_file,
                min(m.source_row) AS source_row
         FROM changes AS m
-        JOIN labelled AS d
-          ON d.product_key = substr(m.ndc, 1, 5) || '-' || substr(m.ndc, 6, 4)
+        JOIN mine AS d
+          ON d.product_key = {_PRODUCT_KEY}
          -- a listing that came later must not hold back what was known without it
          AND d.known_from <= m.known_from
         GROUP BY d.drug_id, m.month
-        """
-    )
+    """
+
+
+def _link_spending(connection: duckdb.DuckDBPyConnection) -> None:
     map_texts(
         connection,
         "partb_ingredients",

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 from tiny_records import CORVANATE, OSTRUNIDE, TALVERINE, VELMORIL
 
+from shortcast.features.links import prices
 from shortcast.features.warehouse import open_warehouse
 from shortcast.settings import Settings
 
@@ -188,6 +189,19 @@ def test_prices_reach_a_drug_by_the_ndc_and_an_ingredient_by_its_name(
     assert rows(connection, part_b) == [("velmoril", 2015, "2017-01-31")]
     part_d = "SELECT ingredient_key, year, makers, known_from FROM ingredient_partd_prices"
     assert rows(connection, part_d) == [("ostrunide", 2018, 1, "2020-06-23")]
+
+
+def test_prices_are_the_same_however_few_drugs_are_worked_on_together(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prices, "ROWS_AT_ONCE", 1)
+    with duckdb.connect(config={"threads": 1}) as apart:
+        for table in ("nadac_prices", "drug_ndcs", "partb_spending", "partd_spending"):
+            held = connection.sql(f"FROM {table}").to_arrow_table()
+            apart.register("held", held)
+            apart.execute(f"CREATE TABLE {table} AS FROM held")
+        prices.link_prices(apart)
+        assert rows(apart, "FROM drug_prices") == rows(connection, "FROM drug_prices")
 
 
 def test_shortages_abroad_reach_drug_and_ingredient(
