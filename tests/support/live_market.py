@@ -15,7 +15,7 @@ from shortcast.features.simulated.writers import shortages
 from shortcast.settings import Settings
 
 
-def made_up_records(folder: Path, *, drugs: int = 300, years: int = 2) -> Path:
+def made_up_records(folder: Path, *, drugs: int = 60, years: int = 2) -> Path:
     """Write the records of a market, with openFDA's list of shortages for all of its months."""
     with pytest.MonkeyPatch.context() as patch:
         # The simulation writes openFDA's JSON for the last months only; here every day has one.

@@ -101,7 +101,7 @@ class Drawn(NoFaults):
     taken_back : float
         Share of days on which a source has taken a record back.
     quiet : sequence of date
-        Days on which all goes well.
+        Days on which all goes well, and nothing is taken back.
     stubborn : float
         Share of faults on the way that come again with every try of the day.
     """
@@ -144,4 +144,6 @@ class Drawn(NoFaults):
 
     def withdrawn(self, source: str, day: date) -> int | None:
         dice = self._dice("withdrawn", day, source)
-        return dice.randrange(10**6) if dice.random() < self.taken_back else None
+        if day in self.quiet or dice.random() >= self.taken_back:
+            return None
+        return dice.randrange(10**6)

@@ -23,6 +23,9 @@ from official_faults import NoFaults
 
 from shortcast.features.kind import official_name
 
+#: A list as short as this loses no record: one would be much of it.
+_FEW = 20
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -131,6 +134,8 @@ class Shelf:
 
 def _without(number: int) -> Callable[[list[Any]], list[Any]]:
     def leave_out(rows: list[Any]) -> list[Any]:
+        if len(rows) < _FEW:
+            return rows
         at = number % len(rows)
         return rows[:at] + rows[at + 1 :]
 

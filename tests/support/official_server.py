@@ -244,6 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = Answer(HTML, answer.source, headers={"Content-Type": "text/html"})
             else:
                 answer = _conditional(question, answer)
+                if kind == "truncated" and not answer.content:
+                    fault, told = None, ""  # nothing that could break off
             server.note(question, answer.status, answer.source, told)
             self._write(question, answer, fault)
         except (BrokenPipeError, ConnectionResetError):
