@@ -463,6 +463,8 @@ class _Run:
                 self._memory.learn(origin["address"], validators, origin["sha256"])
         if not about["is_past"]:
             self._memory.confirm(name, self._today)
+        # First what says that it is whole: a run that is killed here leaves nothing to take.
+        (folder / _ORIGINS).unlink()
         shutil.rmtree(folder)
         if report.set_aside:
             self._end(name, day, "held", report.set_aside[0].reason + ".", len(arrivals), size)
