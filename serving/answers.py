@@ -27,7 +27,7 @@ MAX_CSV_ROWS = 100_000
 class ModelName(BaseModel):
     """Which model scored."""
 
-    name: Annotated[str, Field(description="What the model is", examples=["lightgbm"])]
+    name: Annotated[str, Field(description="What the model is", examples=["blend"])]
     version: ModelVersion
 
 

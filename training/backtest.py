@@ -28,9 +28,9 @@ from shortcast.training.baselines import PAST_LISTINGS
 from shortcast.training.bundle import rank_scores
 from shortcast.training.calibration import FloatArray, coherent
 from shortcast.training.evaluation import evaluate
-from shortcast.training.fitting import TrainingRows, fit, side_by_side, training_rows
+from shortcast.training.fitting import Fitted, TrainingRows, blend, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
-from shortcast.training.models import CHAMPION, Factory, standing_models
+from shortcast.training.models import CHAMPION, PARTS, Factory, standing_models
 from shortcast.training.other_outcomes import other_outcomes
 from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
 from shortcast.training.page import evaluation_page
@@ -199,15 +199,20 @@ def run_backtest(
     risk = {name: np.full((len(panel), len(horizons)), np.nan) for name in factories}
 
     def fit_and_score(
-        name: str,
-        factory: Factory,
-        rows: TrainingRows,
-        horizon: int,
-        test: np.ndarray,
-        column: int,
-    ) -> None:
+        name: str, rows: TrainingRows, horizon: int, test: np.ndarray, column: int
+    ) -> Fitted:
         with stages.stage(f"fit {name}"):
-            risk[name][test, column] = fit(factory, rows, horizon).risk(X.iloc[test])
+            fitted = fit(factories[name], rows, horizon)
+            risk[name][test, column] = fitted.risk(X.iloc[test])
+        return fitted
+
+    def fit_and_score_blend(
+        rows: TrainingRows, horizon: int, test: np.ndarray, column: int
+    ) -> None:
+        # What is averaged stands in the backtest for itself, too: it is fitted once.
+        parts = {name: fit_and_score(name, rows, horizon, test, column) for name in PARTS}
+        with stages.stage(f"fit {CHAMPION}"):
+            risk[CHAMPION][test, column] = blend(parts, rows, horizon).risk(X.iloc[test])
 
     retrainings = [folds[horizons[0]][i].retrain for i in range(len(folds[horizons[0]]))]
     for i, retrain in enumerate(retrainings):
@@ -216,13 +221,14 @@ def run_backtest(
             labels = onset_labels(
                 panel, known_events(spells, "onset_date", retrain), retrain, horizons
             )
-        fits: list[Callable[[], None]] = []
+        fits: list[Callable[[], object]] = []
         for column, horizon in enumerate(horizons):
             fold = folds[horizon][i]
             rows = training_rows(X, as_of, panel["at_risk"], labels[f"onset_{horizon}"], fold)
             test = scored[as_of.iloc[scored].isin(pd.to_datetime(list(fold.test))).to_numpy()]
-            for name, factory in factories.items():
-                fits.append(partial(fit_and_score, name, factory, rows, horizon, test, column))
+            fits.append(partial(fit_and_score_blend, rows, horizon, test, column))
+            for name in (name for name in factories if name not in (CHAMPION, *PARTS)):
+                fits.append(partial(fit_and_score, name, rows, horizon, test, column))
         side_by_side(fits)
 
     with stages.stage("forecasts"):
@@ -293,7 +299,7 @@ def run_backtest(
             "features": list(catalogue),
         },
         "seeds": {"models": seed, "bootstrap": seed},
-        "parameters": {"lightgbm": factories[CHAMPION]().description()},
+        "parameters": factories[CHAMPION]().description(),
         "libraries": {
             "lightgbm": lightgbm.__version__,
             "numpy": np.__version__,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from shortcast.training.calibration import FloatArray, logistic_line, logit
 from shortcast.training.estimator import KEEP_NEGATIVES, RiskModel, thin_negatives
+from shortcast.training.linear import Column, design, fitted, signed_log
 
 #: The feature that counts a drug's earlier shortages.
 PAST_LISTINGS = "listings_before"
@@ -196,6 +197,11 @@ class Logistic(RiskModel):
         Share of the rows without onset that are used, see `thin_negatives`.
     seed : int
         Seed of that choice.
+
+    Attributes
+    ----------
+    linear_ : LinearPart
+        The fitted regression, as it is exported.
     """
 
     def __init__(
@@ -212,46 +218,63 @@ class Logistic(RiskModel):
         self.keep_negatives = keep_negatives
         self.seed = seed
 
+    def description(self) -> dict[str, Any]:
+        """Return what makes the fit, for the log of a run.
+
+        Returns
+        -------
+        dict of str to object
+            The parameters by name; of the features their number.
+        """
+        return {
+            "strength": self.strength,
+            "keep_negatives": self.keep_negatives,
+            "seed": self.seed,
+            "features": len(self.features),
+        }
+
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
         """Fit by L-BFGS. See `RiskModel.fit`."""
         numeric = [name for name in self.features if name not in self.categories]
         kept, weight = thin_negatives(y, self.keep_negatives, self.seed)
-        X, y = X.loc[kept], y[kept]
-        values = _signed_log(X[numeric].to_numpy(dtype=np.float64))
+        names, X, y = list(X.columns), X.loc[kept], y[kept]
+        values = signed_log(X[numeric].to_numpy(dtype=np.float64))
         known = ~np.isnan(values)
         counts = np.maximum(known.sum(axis=0), 1)
         filled = np.where(known, values, 0.0)
-        self.numeric_ = numeric
-        self.centre_ = filled.sum(axis=0) / counts
-        spread = np.sqrt((np.where(known, values - self.centre_, 0.0) ** 2).sum(axis=0) / counts)
-        self.varies_ = spread > 1e-9
-        self.spread_ = np.where(self.varies_, spread, 1.0)
+        centre = filled.sum(axis=0) / counts
+        spread = np.sqrt((np.where(known, values - centre, 0.0) ** 2).sum(axis=0) / counts)
         gaps = 1.0 - known.mean(axis=0)
-        self.gappy_ = (gaps > 0.001) & (gaps < 0.999)
-        design = self._design(X)
+        columns = [
+            *(
+                Column(name, "value", centre=float(centre[i]), spread=float(spread[i]))
+                for i, name in enumerate(numeric)
+                if spread[i] > 1e-9
+            ),
+            *(
+                Column(name, "missing")
+                for name, gap in zip(numeric, gaps, strict=True)
+                if 0.001 < gap < 0.999
+            ),
+            *(
+                Column(name, "category", category=code)
+                for name in self.features
+                if name in self.categories
+                for code in range(len(self.categories[name]))
+            ),
+        ]
+        table = design(columns, X.to_numpy(), names)
         scale = self.strength * 1000.0 / float(weight.sum())
-        self.model_ = LogisticRegression(C=scale, max_iter=500, tol=1e-6)
-        self.model_.fit(design, y, sample_weight=weight)
+        model = LogisticRegression(C=scale, max_iter=500, tol=1e-6)
+        model.fit(table, y, sample_weight=weight)
+        self.linear_ = fitted(
+            columns,
+            np.average(table, axis=0, weights=weight),
+            np.asarray(model.coef_, dtype=np.float64).ravel(),
+            np.asarray(model.intercept_, dtype=np.float64).item(),
+        )
         return self
 
     def decision_function(self, X: pd.DataFrame) -> FloatArray:
         """Return the linear predictor. See `RiskModel.decision_function`."""
-        return np.asarray(self.model_.decision_function(self._design(X)), dtype=np.float64)
-
-    def _design(self, X: pd.DataFrame) -> FloatArray:
-        """Standardise; a missing value stands at the mean and has an indicator."""
-        values = _signed_log(X[self.numeric_].to_numpy(dtype=np.float64))
-        missing = np.isnan(values)
-        standard = np.where(missing, 0.0, (values - self.centre_) / self.spread_)
-        # Values far outside training would otherwise rule the sum.
-        parts = [np.clip(standard[:, self.varies_], -5.0, 5.0), missing[:, self.gappy_]]
-        for name in self.features:
-            if name in self.categories:
-                codes = X[name].to_numpy(dtype=np.float64)
-                parts.append(np.equal.outer(codes, np.arange(len(self.categories[name]))))
-        return np.column_stack(parts).astype(np.float64)
-
-
-def _signed_log(values: FloatArray) -> FloatArray:
-    """Compress counts and prices; the sign is kept."""
-    return np.sign(values) * np.log1p(np.abs(values))
+        return self.linear_.log_odds(X.to_numpy(), list(X.columns))

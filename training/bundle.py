@@ -1,7 +1,8 @@
 """The exported model: a folder that scores and explains without any training code.
 
-The folder holds the LightGBM text files of each horizon, ``bundle.json`` (features,
-categories, recalibration, labels and titles for readers) and ``MODEL_CARD.md``.
+The folder holds for each horizon the LightGBM text files and the regression
+(``linear_6_months.json`` ...), ``bundle.json`` (features, categories, recalibration, labels and
+titles for readers) and ``MODEL_CARD.md``.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import pandas as pd
 
 from shortcast.errors import ShortcastError
 from shortcast.settings import settings
-from shortcast.training.calibration import Platt, coherent
+from shortcast.training.calibration import FloatArray, Platt, coherent
+from shortcast.training.linear import LinearPart
 from shortcast.training.matrix import encode, require_columns
 
 #: Raised whenever a bundle of an earlier layout could no longer be read.
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Bundle:
     Attributes
     ----------
     name : str
-        Name of the model: 'lightgbm'.
+        Name of the model: 'blend'.
     version : str
         Version in the model registry; empty before it is registered.
     data : str
@@ -67,6 +69,8 @@ class Bundle:
     models : dict of int to dict of str to str
         LightGBM model texts by horizon and name (see `~shortcast.training.models.BoostedTrees`);
         their log-odds are averaged.
+    linear : dict of int to LinearPart
+        Regression by horizon; the log-odds of the model are the mean of its and the trees'.
     trained_at : str
         ISO time of training.
     trained_from, trained_through : date
@@ -88,6 +92,7 @@ class Bundle:
     categories: dict[str, tuple[str, ...]]
     platt: dict[int, Platt]
     models: dict[int, dict[str, str]]
+    linear: dict[int, LinearPart]
     trained_at: str
     trained_from: date
     trained_through: date
@@ -156,9 +161,7 @@ class Bundle:
         """
         rows, values = self._at_risk(panel)
         scores = coherent(
-            np.column_stack(
-                [self.platt[h].apply(self._mean(h, values, raw_score=True)) for h in self.horizons]
-            )
+            np.column_stack([self.platt[h].apply(self._log_odds(h, values)) for h in self.horizons])
         )
         frames = [
             rows[["drug_id", "as_of"]].assign(horizon_months=h, score=scores[:, i])
@@ -169,7 +172,8 @@ class Bundle:
     def reasons(self, panel: pd.DataFrame, horizon_months: int = 6) -> pd.DataFrame:
         """Explain scores by feature group.
 
-        The contributions are LightGBM's own (``pred_contrib``), times the slope of the
+        The contributions are LightGBM's own (``pred_contrib``) and those of the regression
+        (each value against its mean in training), averaged, times the slope of the
         recalibration: with the model's base value they add up to the log-odds of the score
         of this horizon (before it is raised to that of a shorter one). They say what moved
         the estimate, not what causes shortages.
@@ -194,8 +198,9 @@ class Bundle:
             If the panel lacks a column or the bundle the horizon.
         """
         rows, values = self._at_risk(panel)
-        raw = self._mean(horizon_months, values, pred_contrib=True)
-        parts = raw[:, : len(self.catalogue)] * self.platt[horizon_months].slope
+        trees = self._trees(horizon_months, values, pred_contrib=True)[:, : len(self.catalogue)]
+        linear = self.linear[horizon_months].contributions(values, self.features)
+        parts = (trees + linear) / 2 * self.platt[horizon_months].slope
         group_names = list(self.groups)
         member = np.array([group_names.index(f.group) for f in self.catalogue])
         membership = np.equal.outer(member, np.arange(len(group_names))).astype(np.float64)
@@ -230,7 +235,12 @@ class Bundle:
         rows = panel[panel["at_risk"].astype("boolean").fillna(False).astype(bool)]
         return rows, encode(rows, self.features, self.categories).to_numpy()
 
-    def _mean(self, horizon_months: int, values: np.ndarray, **wanted: bool) -> np.ndarray:
+    def _log_odds(self, horizon_months: int, values: np.ndarray) -> FloatArray:
+        """Return the mean of the trees' log-odds and the regression's, before recalibration."""
+        linear = self.linear[horizon_months].log_odds(values, self.features)
+        return (self._trees(horizon_months, values, raw_score=True) + linear) / 2
+
+    def _trees(self, horizon_months: int, values: np.ndarray, **wanted: bool) -> np.ndarray:
         """Return the mean of what the boosters of a horizon predict."""
         predicted = [
             booster.predict(values, num_threads=settings().threads, **wanted)
@@ -247,7 +257,7 @@ class Bundle:
             Made if it does not exist.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        files = []
+        files, regressions = [], []
         for horizon in self.horizons:
             for name, text in self.models[horizon].items():
                 file = f"{name}_{horizon}_months.txt"
@@ -255,6 +265,9 @@ class Bundle:
                 files.append(
                     {"horizon": horizon, "name": name, "file": file, "sha256": _checksum(text)}
                 )
+            text, file = self.linear[horizon].to_text(), f"linear_{horizon}_months.json"
+            (folder / file).write_text(text, encoding="utf-8", newline="\n")
+            regressions.append({"horizon": horizon, "file": file, "sha256": _checksum(text)})
         content = {
             "format": FORMAT,
             "name": self.name,
@@ -269,6 +282,7 @@ class Bundle:
             "code_version": self.code_version,
             "platt": {str(h): asdict(self.platt[h]) for h in self.horizons},
             "models": files,
+            "linear": regressions,
             "groups": self.groups,
             "features": [asdict(feature) for feature in self.catalogue],
             "categories": {name: list(values) for name, values in self.categories.items()},
@@ -315,13 +329,11 @@ class Bundle:
             )
         models: dict[int, dict[str, str]] = {}
         for entry in content["models"]:
-            file = folder / entry["file"]
-            text = file.read_text(encoding="utf-8") if file.is_file() else ""
-            if _checksum(text) != entry["sha256"]:
-                raise ShortcastError(
-                    f"{file} is missing or damaged; run `shortcast promote` again."
-                )
-            models.setdefault(entry["horizon"], {})[entry["name"]] = text
+            models.setdefault(entry["horizon"], {})[entry["name"]] = _whole(folder, entry)
+        linear = {
+            entry["horizon"]: LinearPart.from_text(_whole(folder, entry))
+            for entry in content["linear"]
+        }
         return cls(
             name=content["name"],
             version=content["version"],
@@ -332,6 +344,7 @@ class Bundle:
             categories={name: tuple(v) for name, v in content["categories"].items()},
             platt={int(h): Platt(**line) for h, line in content["platt"].items()},
             models=models,
+            linear=linear,
             trained_at=content["trained_at"],
             trained_from=date.fromisoformat(content["trained_from"]),
             trained_through=date.fromisoformat(content["trained_through"]),
@@ -393,6 +406,15 @@ def _details(
             }
         )
     return found
+
+
+def _whole(folder: Path, entry: Mapping[str, Any]) -> str:
+    """Read a file of the bundle; refuse one that is missing or not as it was written."""
+    file = folder / entry["file"]
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    if _checksum(text) != entry["sha256"]:
+        raise ShortcastError(f"{file} is missing or damaged; run `shortcast promote` again.")
+    return text
 
 
 def _checksum(text: str) -> str:

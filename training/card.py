@@ -11,8 +11,9 @@ _TEXT = """\
 
 {simulated}For each drug (a set of active ingredients in a form group) that is not in shortage, the
 model estimates the probability that {listing} a **new** shortage of it within
-{horizons} months. It is made of boosted trees (LightGBM): for each horizon one set that
-learnt onsets and one that learnt which drugs are in shortage, averaged and
+{horizons} months. For each horizon it is the mean, on the scale of log-odds, of boosted trees
+(LightGBM: one set that learnt onsets and one that learnt which drugs are in shortage,
+averaged) and of a logistic regression on the same features. The mean is
 recalibrated: the slope was learnt by an earlier fit, on a later slice of the training period
 that it had not seen; the level is set on that slice for the model itself, which has seen it.
 

@@ -70,6 +70,21 @@ class RiskModel(ClassifierMixin, BaseEstimator):
         """
         return self.get_params()
 
+    def usable(self, y: FloatArray) -> np.ndarray:
+        """Return which rows `fit` takes.
+
+        Parameters
+        ----------
+        y : ndarray of shape (rows,)
+            0 or 1, and NaN for drugs that are in shortage already.
+
+        Returns
+        -------
+        ndarray of shape (rows,)
+            All, or those with an outcome; see ``learns_from_shortages``.
+        """
+        return np.full(len(y), True) if self.learns_from_shortages else ~np.isnan(y)
+
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
         """Fit on rows with known labels.
 

@@ -16,7 +16,7 @@ LIST_SIZES = (25, 50, 100)
 #: Lengths at which events are counted.
 EVENT_SIZES = (50, 100)
 #: Models that the others are compared with, and the figures compared.
-YARDSTICKS = ("past_listings", "points", "logistic", "traits")
+YARDSTICKS = ("past_listings", "points", "logistic", "lightgbm", "traits")
 COMPARED = ("ap", "roc_auc", "precision_at_50")
 #: Resamples weighed at once, which bounds memory.
 CHUNK = 20

@@ -19,7 +19,12 @@ from shortcast.features.kind import warning
 #: Groups of equal size, from the lowest to the highest scores.
 BINS = 10
 #: Models drawn, with their colours (Okabe and Ito, safe for colour-blind readers).
-DRAWN = {"lightgbm": "#0072B2", "logistic": "#D55E00", "points": "#999999"}
+DRAWN = {
+    "blend": "#0072B2",
+    "lightgbm": "#009E73",
+    "logistic": "#D55E00",
+    "points": "#999999",
+}
 
 
 def reliability(score: np.ndarray, label: np.ndarray, bins: int = BINS) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +13,7 @@ import pandas as pd
 from shortcast.settings import settings
 from shortcast.training.calibration import FloatArray, Platt
 from shortcast.training.estimator import RiskModel
-from shortcast.training.models import Factory
+from shortcast.training.models import Blend, Factory
 from shortcast.training.outcomes import as_days
 from shortcast.training.splits import Fold, validate_no_overlap
 
@@ -31,10 +31,14 @@ class Fitted:
     platt : Platt
         Recalibration: its slope learnt from an earlier fit, on rows that this had not seen; its
         level set on the same rows for the model that is used, which has seen them.
+    on_slice : ndarray of shape (2, rows)
+        Log-odds on these rows, of the earlier fit and of the model; without rows if the model
+        is not recalibrated.
     """
 
     model: RiskModel
     platt: Platt
+    on_slice: FloatArray
 
     def risk(self, X: pd.DataFrame) -> FloatArray:
         """Return calibrated probabilities.
@@ -87,8 +91,7 @@ class TrainingRows:
         RiskModel
         """
         model = factory()
-        if not model.learns_from_shortages:
-            chosen = chosen & ~np.isnan(self.y)
+        chosen = chosen & model.usable(self.y)
         return model.fit(self.X[chosen], self.y[chosen])
 
 
@@ -167,11 +170,39 @@ def fit(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
     """
     model = rows.fitted(factory, np.ones(len(rows.y), dtype=bool))
     if not model.recalibrate:
-        return Fitted(model, Platt())
-    earlier = rows.fitted(factory, rows.early)
-    late, outcome = rows.X[rows.late], rows.y[rows.late]
-    platt = Platt.fit(earlier.decision_function(late), outcome, horizon_months)
-    return Fitted(model, platt.levelled(model.decision_function(late), outcome))
+        return Fitted(model, Platt(), np.empty((2, 0)))
+    earlier, late = rows.fitted(factory, rows.early), rows.X[rows.late]
+    on_slice = np.stack([earlier.decision_function(late), model.decision_function(late)])
+    return Fitted(model, _recalibration(on_slice, rows, horizon_months), on_slice)
+
+
+def blend(parts: Mapping[str, Fitted], rows: TrainingRows, horizon_months: int) -> Fitted:
+    """Average models that are fitted already: what `fit` would make of a `Blend` of them.
+
+    Parameters
+    ----------
+    parts : mapping of str to Fitted
+        Models by name, fitted on ``rows`` and recalibrated.
+    rows : TrainingRows
+        From `training_rows`.
+    horizon_months : int
+        Horizon of the labels.
+
+    Returns
+    -------
+    Fitted
+        Recalibrated by itself: the lines of its parts play no role in it.
+    """
+    model = Blend.of({name: part.model for name, part in parts.items()})
+    on_slice = np.mean([part.on_slice for part in parts.values()], axis=0)
+    return Fitted(model, _recalibration(on_slice, rows, horizon_months), on_slice)
+
+
+def _recalibration(on_slice: FloatArray, rows: TrainingRows, horizon_months: int) -> Platt:
+    """Take the slope from the earlier fit and set the level for the model, see `fit`."""
+    earlier, own = on_slice
+    outcome = rows.y[rows.late]
+    return Platt.fit(earlier, outcome, horizon_months).levelled(own, outcome)
 
 
 def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:

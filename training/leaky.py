@@ -15,7 +15,7 @@ from shortcast.training import metrics
 from shortcast.training.calibration import FloatArray
 from shortcast.training.estimator import RiskModel
 from shortcast.training.fitting import side_by_side
-from shortcast.training.models import BoostedTrees, Factory
+from shortcast.training.models import CHAMPION, BoostedTrees, Factory
 
 WARNING = (
     "Not a result. The rows were split at random, so each drug's neighbouring months, which "
@@ -91,7 +91,7 @@ def random_split(
         model.learns_from_shortages = False
         return model
 
-    models = {"lightgbm": served, "careless_lightgbm": careless}
+    models = {CHAMPION: served, "careless_lightgbm": careless}
     return {
         "warning": WARNING,
         "horizon_months": horizon,
@@ -118,9 +118,7 @@ def _figures(
 
     def score_part(this: int) -> None:
         model = factory()
-        train = part != this
-        if not model.learns_from_shortages:
-            train &= ~np.isnan(y)
+        train = (part != this) & model.usable(y)
         wanted = (part == this) & scored
         score[wanted] = model.fit(X[train], y[train]).decision_function(X[wanted])
 

@@ -1,4 +1,4 @@
-"""The boosted trees, and the models that stand in every backtest."""
+"""The boosted trees, their mean with the regression, and the models of every backtest."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from shortcast.training.estimator import KEEP_NEGATIVES, RiskModel, thin_negativ
 #: Makes a fresh, unfitted model.
 Factory = Callable[[], RiskModel]
 
-#: The boosted model that is served.
-CHAMPION = "lightgbm"
+#: The model that is served, and the standing models that it is the mean of.
+CHAMPION = "blend"
+PARTS = ("lightgbm", "logistic")
 
 #: Chosen by walk-forward on as-of dates 2017-07 to 2019-12, whose outcomes all lie before
 #: the reported window (see docs/decisions.md).
@@ -166,6 +167,71 @@ class BoostedTrees(RiskModel):
         return np.mean(np.asarray(margins, dtype=np.float64), axis=0)
 
 
+class Blend(RiskModel):
+    """The mean of several models, on the scale of log-odds.
+
+    Parameters
+    ----------
+    parts : mapping of str to callable
+        What makes the models, by their names.
+
+    Attributes
+    ----------
+    parts_ : dict of str to RiskModel
+        The fitted models.
+    """
+
+    learns_from_shortages = True
+
+    def __init__(self, parts: Mapping[str, Factory]) -> None:
+        self.parts = parts
+
+    @classmethod
+    def of(cls, fitted: Mapping[str, RiskModel]) -> Blend:
+        """Average models that are fitted already.
+
+        Parameters
+        ----------
+        fitted : mapping of str to RiskModel
+            The models by their names.
+
+        Returns
+        -------
+        Blend
+            Fitted, too.
+        """
+        blend = cls({})
+        blend.parts_ = dict(fitted)
+        return blend
+
+    def description(self) -> dict[str, Any]:
+        """Return what makes the fit, for the log of a run.
+
+        Returns
+        -------
+        dict of str to object
+            Those of the parts: 'lightgbm.rounds' ...
+        """
+        return {
+            f"{name}.{key}": value
+            for name, part in self.parts.items()
+            for key, value in part().description().items()
+        }
+
+    def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
+        """Fit each part on the rows that it can use. See `RiskModel.fit`."""
+        self.parts_: dict[str, RiskModel] = {}
+        for name, part in self.parts.items():
+            model = part()
+            rows = model.usable(y)
+            self.parts_[name] = model.fit(X[rows], y[rows])
+        return self
+
+    def decision_function(self, X: pd.DataFrame) -> FloatArray:
+        """Return the mean of the parts' log-odds. See `RiskModel.decision_function`."""
+        return np.mean([part.decision_function(X) for part in self.parts_.values()], axis=0)
+
+
 def standing_models(
     groups: Mapping[str, Group],
     categories: Mapping[str, Sequence[str]],
@@ -186,7 +252,8 @@ def standing_models(
     -------
     dict of str to callable
         ``prevalence``, ``past_listings``, ``points``, ``traits`` (boosted trees on what a
-        drug is, without any event), ``logistic`` and ``lightgbm``.
+        drug is, without any event), ``logistic``, ``lightgbm`` and ``blend``, the mean of
+        the last two.
     """
     catalogue = [feature for group in groups.values() for feature in group.features]
     traits = list(groups["traits"].features) if "traits" in groups else []
@@ -195,11 +262,13 @@ def standing_models(
     def boosted(features: Sequence[Feature]) -> Factory:
         return lambda: BoostedTrees(features, hidden=history, seed=seed)
 
-    return {
+    models: dict[str, Factory] = {
         "prevalence": Prevalence,
         "past_listings": PastListings,
         "points": lambda: Points(categories),
         "traits": boosted(traits),
         "logistic": lambda: Logistic([feature.name for feature in catalogue], categories),
-        CHAMPION: boosted(catalogue),
+        "lightgbm": boosted(catalogue),
     }
+    parts = {name: models[name] for name in PARTS}
+    return {**models, CHAMPION: lambda: Blend(parts)}

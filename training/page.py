@@ -30,7 +30,7 @@ figures say how well the *list* is foreseen: no cause, and no advice.
 What the models are: `prevalence` gives every drug the same risk; `past_listings` counts earlier
 shortages; `points` adds up what a pharmacist could on paper; `traits` knows only what a drug is
 (form, class, age, schedule); `logistic` is a regression on all features; `lightgbm` is boosted
-trees on all features.
+trees on all features; `blend` is the mean of the two.
 
 {figures}
 ## What stood on the monthly lists

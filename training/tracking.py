@@ -150,9 +150,7 @@ def log_backtest(result: Backtest) -> str:
         },
     ) as active:
         mlflow.log_params({key: str(value) for key, value in protocol.items()})
-        mlflow.log_params(
-            {f"lightgbm.{k}": str(v) for k, v in manifest["parameters"]["lightgbm"].items()}
-        )
+        mlflow.log_params({key: str(value) for key, value in manifest["parameters"].items()})
         mlflow.log_metrics(flat_metrics(metrics))
         mlflow.log_dict(manifest["records"], "records.json")
         for name in ("metrics.json", "manifest.json"):
@@ -243,8 +241,9 @@ def log_training(
 ) -> tuple[str, str]:
     """Log a trained model and register it.
 
-    Each Booster is logged in LightGBM's own format; what is registered is the whole
-    bundle, so that ``models:/shortcast-risk@champion`` is what the service answers with.
+    Each Booster is logged in LightGBM's own format, each regression as the file that the
+    bundle holds; what is registered is the whole bundle, so that
+    ``models:/shortcast-risk@champion`` is what the service answers with.
 
     Parameters
     ----------
@@ -279,6 +278,7 @@ def log_training(
                 )
                 mlflow.log_artifact(picture)
         for horizon in bundle.horizons:
+            mlflow.log_text(bundle.linear[horizon].to_text(), f"linear-{horizon}-months.json")
             for name, booster in bundle.boosters(horizon).items():
                 lightgbm_flavour.log_model(
                     booster, name=f"{name}-{horizon}-months", pip_requirements=REQUIREMENTS

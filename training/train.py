@@ -13,10 +13,11 @@ import pandas as pd
 import shortcast
 from shortcast.features.groups import registry
 from shortcast.features.groups.contract import Group
+from shortcast.training.baselines import Logistic
 from shortcast.training.bundle import Bundle, BundleFeature
 from shortcast.training.fitting import Fitted, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
-from shortcast.training.models import CHAMPION, BoostedTrees, standing_models
+from shortcast.training.models import CHAMPION, PARTS, Blend, BoostedTrees, standing_models
 from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
 from shortcast.training.splits import training_fold
 
@@ -165,13 +166,17 @@ def fit_bundle(
         rows = training_rows(X, as_of, panel["at_risk"], label, folds[horizon])
         return fit(factory, rows, horizon)
 
-    models, platt = {}, {}
+    models, linear, platt = {}, {}, {}
     jobs = [partial(fit_horizon, horizon) for horizon in horizons]
     for horizon, fitted in zip(horizons, side_by_side(jobs), strict=True):
-        assert isinstance(fitted.model, BoostedTrees)
+        assert isinstance(fitted.model, Blend)
+        trees, regression = (fitted.model.parts_[name] for name in PARTS)
+        assert isinstance(trees, BoostedTrees)
+        assert isinstance(regression, Logistic)
         models[horizon] = {
-            name: booster.model_to_string() for name, booster in fitted.model.boosters_.items()
+            name: booster.model_to_string() for name, booster in trees.boosters_.items()
         }
+        linear[horizon] = regression.linear_
         platt[horizon] = fitted.platt
     group_of = {f.name: name for name, group in groups.items() for f in group.features}
     return Bundle(
@@ -186,6 +191,7 @@ def fit_bundle(
         categories=categories,
         platt=platt,
         models=models,
+        linear=linear,
         trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
         trained_from=first,
         trained_through=max(fold.train_through for fold in folds.values()),

@@ -49,7 +49,7 @@ class ForecastItem(BaseModel):
             "scoreboard"
         ),
     ]
-    model_name: Annotated[str, Field(description="The model that scored", examples=["lightgbm"])]
+    model_name: Annotated[str, Field(description="The model that scored", examples=["blend"])]
     model_version: ModelVersion
     drug_id: DrugId
     horizon_months: HorizonMonths

@@ -66,7 +66,7 @@ def sources() -> dict[str, Source]:
 def new_run() -> NewRun:
     """What names a run of 2022-03-01, by a model that had learnt until the end of 2021."""
     learnt_until = date(2021, 12, 31)
-    return NewRun(date(2022, 3, 1), "lightgbm", "3", "real", "abc", "0.1.0", learnt_until)
+    return NewRun(date(2022, 3, 1), "blend", "3", "real", "abc", "0.1.0", learnt_until)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_a_run_comes_back_as_it_was_given(
     run = latest_run(settings=config)
     assert run is not None
     assert (run.id, run.as_of, run.made_at) == (run_id, date(2022, 3, 1), made_at)
-    assert (run.model_name, run.model_version, run.data) == ("lightgbm", "3", "real")
+    assert (run.model_name, run.model_version, run.data) == ("blend", "3", "real")
     assert run.drugs == 4
 
     ranking = read_rankings(run_id, 6, settings=config)

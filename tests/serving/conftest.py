@@ -25,6 +25,7 @@ from shortcast.serving.app import create_app
 from shortcast.settings import Settings
 from shortcast.training.bundle import Bundle, BundleFeature
 from shortcast.training.calibration import Platt
+from shortcast.training.linear import LinearPart
 
 #: Made-up drugs with their 6-month scores, highest first.
 SCORES = {
@@ -74,7 +75,7 @@ METRICS: dict[str, Any] = {
             "as_of_first": "2020-07-01",
             "as_of_last": "2022-03-01",
             "models": {
-                "lightgbm": {
+                "blend": {
                     "roc_auc": 0.81,
                     "ap_over_prevalence": 9.1,
                     "precision_at_50": 0.12,
@@ -172,7 +173,7 @@ def make_bundle(
 ) -> None:
     """Export a champion whose models are never asked to score."""
     Bundle(
-        name="lightgbm",
+        name="blend",
         version=version,
         data=data,
         horizons=(3, 6, 12),
@@ -181,6 +182,7 @@ def make_bundle(
         categories={},
         platt={h: Platt(1.0, 0.0) for h in (3, 6, 12)},
         models={horizon: {"onset": ""} for horizon in (3, 6, 12)},
+        linear={horizon: LinearPart(0.0, ()) for horizon in (3, 6, 12)},
         trained_at="2022-05-01T03:00:00+00:00",
         trained_from=date(2015, 1, 1),
         trained_through=date(2021, 9, 1),
@@ -244,7 +246,7 @@ class Market:
         )
         run = NewRun(
             as_of=as_of,
-            model_name="lightgbm",
+            model_name="blend",
             model_version=version,
             data=data,
             records_checksum=records,

@@ -265,7 +265,7 @@ def test_the_model_page_gives_each_figure_with_window_and_interval(
         "as_of_first": "2020-07-01",
         "as_of_last": "2022-03-01",
         "models": {
-            "lightgbm": {
+            "blend": {
                 "roc_auc": 0.81,
                 "roc_auc_interval": [0.76, 0.858],
                 "ap_over_prevalence": 9.1,

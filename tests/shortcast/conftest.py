@@ -17,6 +17,7 @@ from shortcast.features.warehouse import open_warehouse
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle, BundleFeature
 from shortcast.training.calibration import Platt
+from shortcast.training.linear import LinearPart
 
 HORIZONS = (3, 6, 12)
 
@@ -42,7 +43,7 @@ def make_bundle(model_text: str) -> Maker:
     def make(records_checksum: str = "abc", version: str = "1", data: str = "real") -> Bundle:
         group_of = {f.name: n for n, g in groups.registry().items() for f in g.features}
         return Bundle(
-            name="lightgbm",
+            name="blend",
             version=version,
             data=data,
             horizons=HORIZONS,
@@ -53,6 +54,7 @@ def make_bundle(model_text: str) -> Maker:
             categories={f.name: () for f in groups.features().values() if f.type == "VARCHAR"},
             platt={h: Platt(1.0, 0.1 * h) for h in HORIZONS},
             models={horizon: {"onset": model_text} for horizon in HORIZONS},
+            linear={horizon: LinearPart(0.0, ()) for horizon in HORIZONS},
             trained_at=datetime(2020, 10, 1, tzinfo=UTC).isoformat(),
             trained_from=date(2015, 1, 1),
             trained_through=date(2020, 4, 1),

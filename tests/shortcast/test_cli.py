@@ -368,11 +368,11 @@ def test_a_score_is_of_the_day_after_the_records_end_and_stands(
     before = forecast_log.list_runs()
     told = shortcast("score", "--json").json
     assert told["rows"] == 0
-    assert (told["inputs"]["as_of"], told["inputs"]["model"]) == ("2020-09-15", "lightgbm 1")
+    assert (told["inputs"]["as_of"], told["inputs"]["model"]) == ("2020-09-15", "blend 1")
     assert [run.id for run in forecast_log.list_runs()] == [run.id for run in before]
 
     assert told["message"] == (
-        "Nothing new to score: the drugs were scored as of 2020-09-15 by lightgbm version 1 "
+        "Nothing new to score: the drugs were scored as of 2020-09-15 by blend version 1 "
         "before, and that stands."
     )
 
@@ -400,7 +400,7 @@ def test_rankings_are_a_table_by_rank(shortcast: Shell, own_scored_home: Path) -
     assert header == ["rank", "drug", "risk"]
     # Beside the table, and never a row of it: of what day, by what, and what it is not.
     told = answer.err
-    assert "within 6 months, as of 2020-09-15, lightgbm version 1" in told
+    assert "within 6 months, as of 2020-09-15, blend version 1" in told
     assert "not a cause; not medical advice; never a reason to stockpile" in told
     assert [rank for rank, *_ in rows] == [str(n) for n in range(1, len(rows) + 1)]
     names = {name for _, name, _ in rows}
@@ -421,7 +421,7 @@ def test_rankings_as_json_say_of_when_by_what_and_how_far_ahead(
         assert told == {
             "data": "real",
             "as_of": "2020-09-15",
-            "model": "lightgbm 1",
+            "model": "blend 1",
             "horizon_months": int(months),
             "disclaimer": DISCLAIMER,
         }
@@ -453,7 +453,7 @@ def test_rankings_of_a_made_up_market_say_so(
 
 def test_alerts_open_once_and_stand(shortcast: Shell, own_scored_home: Path) -> None:
     answer = shortcast("alerts")
-    assert "by the forecast as of 2020-09-15, lightgbm version 1" in answer.err
+    assert "by the forecast as of 2020-09-15, blend version 1" in answer.err
     assert "not a cause; not medical advice; never a reason to stockpile" in answer.err
     first = answer.out.splitlines()
     header, *rows = [line.split("\t") for line in first[:-1]]
@@ -467,7 +467,7 @@ def test_alerts_open_once_and_stand(shortcast: Shell, own_scored_home: Path) -> 
     assert told == {
         "data": "real",
         "as_of": "2020-09-15",
-        "model": "lightgbm 1",
+        "model": "blend 1",
         "disclaimer": DISCLAIMER,
     }
     assert [(a["rank"], a["kind"], a["opened_on"]) for a in standing] == [
@@ -559,7 +559,7 @@ def test_whatever_is_told_of_a_made_up_market_says_so_first(
     from shortcast import audit, first_run
     from shortcast.training import promotion
 
-    named = SimpleNamespace(name="lightgbm", version="2", data="simulated")
+    named = SimpleNamespace(name="blend", version="2", data="simulated")
     monkeypatch.setattr(jobs, "train", lambda **_: "2")
     monkeypatch.setattr(jobs, "score", lambda *_, **__: jobs.JobResult(1, message="Scored."))
     monkeypatch.setattr(promotion, "promote", lambda *_, **__: named)

@@ -48,7 +48,7 @@ class Trainer:
     def promote(self, version: str, **_: Any) -> None:
         self.asked.append("promote")
         if self.fails:
-            raise ShortcastError("lightgbm was not promoted.")
+            raise ShortcastError("blend was not promoted.")
         with jobs.warehouse.open_warehouse() as connection:
             known = jobs.read_records(connection)
         self.make_bundle(known.checksum, version, known.data).save(settings().champion)
@@ -79,7 +79,7 @@ def test_a_first_run_does_every_step_and_a_second_one_only_looks(
     told = prepare(records)
     assert trainer.asked == FIRST
     assert told[0] == "import: 0 files added, 22 held already"
-    assert "3 drugs at risk scored as of 2020-09-15 by lightgbm version 2." in told
+    assert "3 drugs at risk scored as of 2020-09-15 by blend version 2." in told
     assert "3 alerts opened, 0 closed, 3 standing." in told
     warehouse = settings().warehouse.stat()
 
@@ -99,7 +99,7 @@ def test_newer_records_are_learnt_from(
     assert told[0] == "import: 1 files added, 0 held already"
     assert "build: done" in told
     assert trainer.asked == ["backtest 2018-09 2020-05", "train", "promote"]
-    assert any("scored as of 2020-11-12 by lightgbm version 2" in line for line in told)
+    assert any("scored as of 2020-11-12 by blend version 2" in line for line in told)
     assert [run.as_of for run in forecast_log.list_runs()] == [
         date(2020, 11, 12),
         date(2020, 9, 15),

@@ -111,7 +111,7 @@ def test_a_backtest_gets_the_whole_panel_and_the_months_to_score(
     asked: list[tuple[Any, ...]] = []
 
     class Result:
-        metrics: dict[str, Any] = {"champion": "lightgbm"}  # noqa: RUF012 - a stub
+        metrics: dict[str, Any] = {"champion": "blend"}  # noqa: RUF012 - a stub
 
     def run(panel: Path, spells: Any, end: date, *rest: Any, **named: Any) -> Result:
         days = pq.read_table(panel, columns=["as_of"])["as_of"].to_pylist()

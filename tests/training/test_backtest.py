@@ -56,7 +56,7 @@ def test_it_writes_the_files_of_the_design(backtest: Backtest) -> None:
     ]
     metrics = json.loads((backtest.out / "metrics.json").read_text())
     assert metrics == backtest.metrics
-    assert metrics["champion"] == "lightgbm"
+    assert metrics["champion"] == "blend"
     manifest = json.loads((backtest.out / "manifest.json").read_text())
     assert manifest["records"] == {"fda_shortages/2020-12-31": "abc"}
     assert manifest["seeds"] == {"models": 0, "bootstrap": 0}
@@ -92,7 +92,7 @@ def test_every_drug_at_risk_has_one_forecast_of_each_model(backtest: Backtest, m
         panel["at_risk"] & panel["as_of"].between(pd.Timestamp("2019-10-01"), "2020-09-01")
     ]
     forecasts = backtest.forecasts
-    assert len(forecasts) == len(wanted) * 2 * 6
+    assert len(forecasts) == len(wanted) * 2 * 7
     assert not forecasts.duplicated(["drug_id", "as_of", "horizon_months", "model"]).any()
     for _, part in forecasts.groupby(["horizon_months", "model", "as_of"]):
         assert part["rank"].tolist() == list(range(1, len(part) + 1))
@@ -120,8 +120,8 @@ def test_labels_are_null_where_the_records_end_too_early(backtest: Backtest, mar
 
 
 def test_the_figures_can_be_found_again_in_the_forecasts(backtest: Backtest) -> None:
-    found = backtest.metrics["horizons"]["6"]["models"]["lightgbm"]
-    rows = backtest.forecasts.query("horizon_months == 6 and model == 'lightgbm'")
+    found = backtest.metrics["horizons"]["6"]["models"]["blend"]
+    rows = backtest.forecasts.query("horizon_months == 6 and model == 'blend'")
     rows = rows[rows["label"].notna()]
     y, score = rows["label"].to_numpy(dtype=float), rows["score"].to_numpy()
     month = pd.factorize(rows["as_of"], sort=True)[0]
@@ -137,11 +137,11 @@ def test_the_figures_can_be_found_again_in_the_forecasts(backtest: Backtest) -> 
 def test_the_model_finds_what_is_there_to_be_found(backtest: Backtest) -> None:
     models = backtest.metrics["horizons"]["6"]["models"]
     assert models["prevalence"]["brier_skill"] == 0
-    assert models["lightgbm"]["roc_auc"] > 0.75
-    assert models["lightgbm"]["ap"] > models["prevalence"]["ap"] * 2
-    assert 0.5 < models["lightgbm"]["observed_over_expected"] < 2
-    low, high = models["lightgbm"]["roc_auc_interval"]
-    assert low < models["lightgbm"]["roc_auc"] < high
+    assert models["blend"]["roc_auc"] > 0.75
+    assert models["blend"]["ap"] > models["prevalence"]["ap"] * 2
+    assert 0.5 < models["blend"]["observed_over_expected"] < 2
+    low, high = models["blend"]["roc_auc_interval"]
+    assert low < models["blend"]["roc_auc"] < high
 
 
 def test_the_same_run_twice_gives_the_same_bytes(market: Any, tmp_path: Path) -> None:
@@ -234,15 +234,15 @@ def test_a_random_split_overstates_and_says_so(market: Any, tmp_path: Path) -> N
     honest = result.metrics["horizons"]["6"]
     assert leaky["warning"].startswith("Not a result")
     assert leaky["positives"] == honest["positives"]
-    assert leaky["models"]["careless_lightgbm"]["ap"] > 1.2 * honest["models"]["lightgbm"]["ap"]
+    assert leaky["models"]["careless_lightgbm"]["ap"] > 1.2 * honest["models"]["blend"]["ap"]
 
 
 def test_strata_part_the_rows(backtest: Backtest) -> None:
     found = backtest.metrics["horizons"]["6"]
-    for sides in found["models"]["lightgbm"]["strata"].values():
+    for sides in found["models"]["blend"]["strata"].values():
         assert sides["yes"]["rows"] + sides["no"]["rows"] == found["rows"]
         assert sides["yes"]["positives"] + sides["no"]["positives"] == found["positives"]
-    assert set(found["models"]["lightgbm"]["strata"]) == {
+    assert set(found["models"]["blend"]["strata"]) == {
         "previously_listed",
         "injection",
         "single_source",

@@ -17,6 +17,10 @@ from shortcast.errors import ShortcastError
 from shortcast.training.bundle import Bundle, rank_scores
 from shortcast.training.calibration import logit
 from shortcast.training.card import model_card
+from shortcast.training.fitting import Fitted, TrainingRows, fit
+from shortcast.training.matrix import encode
+from shortcast.training.models import Blend, Factory
+from shortcast.training.train import fit_bundle
 
 
 @pytest.fixture
@@ -106,6 +110,50 @@ def test_saved_and_loaded_it_is_the_same(
     pd.testing.assert_frame_equal(again.score(month), bundle.score(month))
 
 
+def test_it_scores_as_the_model_that_was_trained(
+    market: Any, month: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: dict[int, Fitted] = {}
+
+    def keep(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
+        trained[horizon_months] = fit(factory, rows, horizon_months)
+        return trained[horizon_months]
+
+    monkeypatch.setattr("shortcast.training.train.fit", keep)
+    fit_bundle(
+        market.panel, market.spells, market.records_end, horizons=(6,), calibration_months=12,
+        seed=1, groups=market.groups, records_checksum="", data="simulated", code_version="0",
+        metrics={},
+    ).save(tmp_path)  # fmt: skip
+    bundle = Bundle.load(tmp_path)
+    rows = month[month["at_risk"]]
+    X = encode(rows, bundle.features, bundle.categories)
+    served = bundle.score(month).set_index("drug_id")["score"][rows["drug_id"]]
+    assert isinstance(trained[6].model, Blend)
+    np.testing.assert_allclose(served.to_numpy(), trained[6].risk(X), rtol=0, atol=1e-9)
+
+
+def test_reasons_are_half_the_trees_and_half_the_regression(
+    bundle: Bundle, month: pd.DataFrame
+) -> None:
+    rows = month[month["at_risk"]]
+    values = encode(rows, bundle.features, bundle.categories).to_numpy()
+    predicted = [b.predict(values, pred_contrib=True) for b in bundle.boosters(6).values()]
+    trees = np.mean(np.asarray(predicted, dtype=np.float64), axis=0)
+    linear = bundle.linear[6].contributions(values, bundle.features)
+    price = bundle.features.index("price_usd")
+    expected = bundle.platt[6].slope * (trees[:, price] + linear[:, price]) / 2
+    assert np.abs(linear[:, price]).min() > 0
+    told = {
+        drug: {f["name"]: f["contribution"] for f in features}["price_usd"]
+        for drug, group, features in bundle.reasons(month)[
+            ["drug_id", "group", "features"]
+        ].itertuples(index=False)
+        if group == "prices"
+    }
+    np.testing.assert_allclose([told[d] for d in rows["drug_id"]], expected, atol=1e-12)
+
+
 def test_serving_it_needs_no_training_library(champion_folder: Path) -> None:
     code = (
         "import sys\n"
@@ -128,10 +176,14 @@ def damaged(champion_folder: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_damaged_model_file_is_refused(damaged: Path) -> None:
-    file = damaged / "onset_6_months.txt"
+@pytest.mark.parametrize("name", ["onset_6_months.txt", "linear_6_months.json"])
+def test_a_damaged_model_file_is_refused(damaged: Path, name: str) -> None:
+    file = damaged / name
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(ShortcastError, match=r"onset_6_months\.txt is missing or damaged"):
+    with pytest.raises(ShortcastError, match=f"{name} is missing or damaged"):
+        Bundle.load(damaged)
+    file.unlink()
+    with pytest.raises(ShortcastError, match=f"{name} is missing or damaged"):
         Bundle.load(damaged)
 
 
@@ -175,6 +227,6 @@ def test_the_card_says_what_must_be_said(bundle: Bundle, sentence: str) -> None:
 
 def test_the_card_shows_the_yardsticks_beside_the_model(bundle: Bundle) -> None:
     lines = model_card(bundle).splitlines()
-    for model in ("past_listings", "points", "logistic", "lightgbm"):
+    for model in ("past_listings", "points", "logistic", "lightgbm", "blend"):
         assert sum(line.startswith(f"| {model} |") for line in lines) == 2
     assert "No backtest of these records" in model_card(replace(bundle, metrics={}))

@@ -25,11 +25,11 @@ def test_a_figure_stands_with_its_interval(bundle: Bundle) -> None:
     metrics = {
         "from": "2020-08-01",
         "to": "2022-04-01",
-        "horizons": {"6": {**found, "models": {"lightgbm": figures}}},
+        "horizons": {"6": {**found, "models": {"blend": figures}}},
     }
     card = model_card(replace(bundle, metrics=metrics))
     row = "0.810 (0.760 to 0.860) | 5.100 | - | 0.150 (0.080 to 0.240) | 1.000"
-    assert f"| lightgbm | {row} | 0.800 (0.680 to 0.930) | 0.016 |" in card
+    assert f"| blend | {row} | 0.800 (0.680 to 0.930) | 0.016 |" in card
     assert "2020-08-01 to 2022-04-01" in card
     assert "bootstrap by drug" in card
 

@@ -8,9 +8,11 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from shortcast.training.baselines import Logistic
 from shortcast.training.calibration import FloatArray
 from shortcast.training.estimator import RiskModel
-from shortcast.training.fitting import fit, training_rows
+from shortcast.training.fitting import blend, fit, training_rows
+from shortcast.training.models import Blend, Factory
 from shortcast.training.splits import training_fold
 
 
@@ -82,3 +84,20 @@ def test_a_drug_whose_state_is_not_known_is_no_example() -> None:
     unknown = at_risk.astype("boolean").mask(X["drug"] == 2)
     rows = training_rows(X, as_of, unknown, labels, FOLD)
     assert set(rows.X["drug"]) == {0.0, 1.0}
+
+
+def test_averaging_fitted_models_is_fitting_their_average() -> None:
+    X, as_of, at_risk, labels = market()
+    generator = np.random.default_rng(0)
+    X = X.assign(price=generator.normal(size=len(X)), age=generator.normal(size=len(X)))
+    labels = labels.mask(labels.notna(), pd.Series(generator.random(len(X)) < 0.4))
+    rows = training_rows(X, as_of, at_risk, labels, FOLD)
+    parts: dict[str, Factory] = {
+        "price": lambda: Logistic(["price"], {}),
+        "age": lambda: Logistic(["age"], {}),
+    }
+    whole = fit(lambda: Blend(parts), rows, 6)
+    average = blend({name: fit(part, rows, 6) for name, part in parts.items()}, rows, 6)
+    assert average.platt == whole.platt
+    np.testing.assert_array_equal(average.risk(X), whole.risk(X))
+    assert np.ptp(whole.risk(X)) > 0

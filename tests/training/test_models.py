@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shortcast.features.groups.contract import Feature
+from shortcast.features.groups.contract import Feature, Group
 from shortcast.training.calibration import sigmoid
-from shortcast.training.models import BoostedTrees, standing_models
+from shortcast.training.models import Blend, BoostedTrees, standing_models
 
 FEATURES = [
     Feature("listings_before", "BIGINT", "earlier shortages", monotone=1),
@@ -96,7 +96,27 @@ def test_the_standing_models_are_those_of_the_design() -> None:
         "traits",
         "logistic",
         "lightgbm",
+        "blend",
     ]
+
+
+def test_the_blend_is_the_mean_of_the_log_odds_of_its_parts(
+    sample: tuple[pd.DataFrame, np.ndarray],
+) -> None:
+    X, y = sample
+    # Drugs in shortage: the trees learn from them, the regression must not see them.
+    y = np.where(X["listings_before"] > 3, np.nan, y)
+    groups = {"all": Group("all", "All", tuple(FEATURES), lambda view: "", {})}
+    models = standing_models(groups, {"form_group": ("a", "b", "c", "d")})
+    blend = models["blend"]().fit(X, y)
+    trees = models["lightgbm"]().fit(X, y)
+    regression = models["logistic"]().fit(X[~np.isnan(y)], y[~np.isnan(y)])
+    assert isinstance(blend, Blend)
+    assert list(blend.parts_) == ["lightgbm", "logistic"]
+    mean = (trees.decision_function(X) + regression.decision_function(X)) / 2
+    np.testing.assert_allclose(blend.decision_function(X), mean, atol=1e-12)
+    assert blend.description()["lightgbm.rounds"] == trees.description()["rounds"]
+    assert blend.description()["logistic.strength"] == regression.description()["strength"]
 
 
 def test_drugs_in_shortage_teach_which_are_prone(sample: tuple[pd.DataFrame, np.ndarray]) -> None:

@@ -40,7 +40,7 @@ FIGURES: dict[str, Any] = {
     },
 }
 METRICS: dict[str, Any] = {
-    "champion": "lightgbm",
+    "champion": "blend",
     "data": "real",
     "protocol": {
         "from": "2020-07-01",
@@ -55,7 +55,7 @@ METRICS: dict[str, Any] = {
             "prevalence": 0.00641,
             "events_at_risk": 72,
             "models": {
-                "lightgbm": {
+                "blend": {
                     **FIGURES,
                     "versus": {
                         "traits": {
@@ -97,14 +97,14 @@ def test_every_model_stands_with_its_figures_and_the_window() -> None:
     figures = (
         "0.824 (0.791 to 0.866) | 6.660 | 0.047 | 0.153 | 1.090 | 0.800 (0.680 to 0.930) | 0.016"
     )
-    assert f"| lightgbm | {figures} |" in page
+    assert f"| blend | {figures} |" in page
     assert "| traits | 0.833 " in page
 
 
 def test_every_model_stands_with_what_its_lists_held_and_how_early() -> None:
     page = evaluation_page(METRICS)
-    lists = page[page.index("## What stood on the monthly lists") : page.index("## lightgbm")]
-    for model in ("lightgbm", "traits"):
+    lists = page[page.index("## What stood on the monthly lists") : page.index("## blend against")]
+    for model in ("blend", "traits"):
         by_month = "0.070 (0.020 to 0.110) | 0.103 | 0.047 | 0.137 | 0.031 | 0.183"
         assert f"| {model} | {by_month} |" in lists
         by_onset = "11 of 72 | 0.153 | 167 days (118 to 175) | 0 of 72 | 0.000 | -"
@@ -126,7 +126,7 @@ def test_a_leaky_figure_never_stands_without_the_warning_and_the_honest_one() ->
     page = evaluation_page({**METRICS, "leaky_random_split": LEAKY})
     leaky = page[page.index("## What a leaky protocol") :]
     assert WARNING in leaky
-    assert "| lightgbm, walk forward | 0.824 | 6.660 | 0.047 |" in leaky
+    assert "| blend, walk forward | 0.824 | 6.660 | 0.047 |" in leaky
     assert "| careless_lightgbm, random split | 0.995 | 120.000 | 0.330 |" in leaky
     assert "120.000" not in page[: page.index("## What a leaky protocol")]
 

@@ -15,6 +15,7 @@ from shortcast.features.archive import Archive
 from shortcast.settings import settings
 from shortcast.training.backtest import Backtest
 from shortcast.training.bundle import Bundle
+from shortcast.training.linear import LinearPart
 from shortcast.training.promotion import (
     HORIZON,
     MUST_BEAT,
@@ -26,18 +27,18 @@ from shortcast.training.train import train
 
 
 def test_a_challenger_must_beat_what_anyone_can_count(bundle: Bundle) -> None:
-    check_challenger("lightgbm", bundle.metrics)
+    check_challenger("blend", bundle.metrics)
     for rival in ("past_listings", "points"):
         metrics = deepcopy(bundle.metrics)
         models = metrics["horizons"]["6"]["models"]
-        models[rival]["ap"] = models["lightgbm"]["ap"]
+        models[rival]["ap"] = models["blend"]["ap"]
         with pytest.raises(ShortcastError, match=f"not promoted.*{rival}"):
-            check_challenger("lightgbm", metrics)
+            check_challenger("blend", metrics)
 
 
 def test_a_challenger_without_a_backtest_is_refused() -> None:
     with pytest.raises(ShortcastError, match="shortcast backtest"):
-        check_challenger("lightgbm", {})
+        check_challenger("blend", {})
 
 
 def test_the_written_policy_is_the_one_that_is_applied(repo_root: Path) -> None:
@@ -54,10 +55,12 @@ def test_an_export_that_is_there_already_is_kept(bundle: Bundle, tmp_path: Path)
     before = folder.stat()
     assert export(named, tmp_path / "models") == folder
     assert (folder.stat().st_ino, folder.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert [path.name for path in (tmp_path / "models").iterdir()] == ["lightgbm-4"]
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["blend-4"]
 
 
-@pytest.mark.parametrize("file", ["onset_6_months.txt", "bundle.json", "MODEL_CARD.md"])
+@pytest.mark.parametrize(
+    "file", ["onset_6_months.txt", "linear_6_months.json", "bundle.json", "MODEL_CARD.md"]
+)
 def test_an_export_never_takes_away_what_the_champion_may_point_to(
     bundle: Bundle, tmp_path: Path, file: str
 ) -> None:
@@ -92,8 +95,8 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     run_id = tracking.log_backtest(backtest)
     run = tracking.client().get_run(run_id)
     assert str(run.info.run_name).startswith("SIMULATED-backtest ")
-    roc_auc = backtest.metrics["horizons"]["6"]["models"]["lightgbm"]["roc_auc"]
-    assert run.data.metrics["lightgbm/6/roc_auc"] == roc_auc
+    roc_auc = backtest.metrics["horizons"]["6"]["models"]["blend"]["roc_auc"]
+    assert run.data.metrics["blend/6/roc_auc"] == roc_auc
     assert run.data.tags["records_checksum"] == "checksum-of-the-market"
     logged = {file.path for file in tracking.client().list_artifacts(run_id)}
     assert {"metrics.json", "manifest.json", "records.json", "reliability.png"} <= logged
@@ -104,21 +107,23 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     proven_run = tracking.client().get_run(proven.run_id)
     assert proven_run.data.tags["backtest_run"] == run_id
     assert str(proven_run.info.run_name).startswith("SIMULATED-train to ")
-    assert proven_run.data.metrics["lightgbm/6/roc_auc"] == roc_auc
-    assert "reliability.png" in {
-        file.path for file in tracking.client().list_artifacts(proven.run_id)
-    }
+    assert proven_run.data.metrics["blend/6/roc_auc"] == roc_auc
+    logged = {file.path for file in tracking.client().list_artifacts(proven.run_id)}
+    assert {"reliability.png", "linear-6-months.json"} <= logged
+    assert {"lightgbm.rounds", "logistic.strength"} <= proven_run.data.params.keys()
     champion = promote(proven.version)
     assert champion.version == "2"
     served = Bundle.load(settings().champion)
     assert served == champion
-    assert served.metrics["horizons"]["6"]["models"]["lightgbm"]["roc_auc"] == roc_auc
+    assert served.metrics["horizons"]["6"]["models"]["blend"]["roc_auc"] == roc_auc
     assert (settings().champion / "MODEL_CARD.md").is_file()
 
     # What the registry calls champion answers exactly as what the service reads.
     month = market.panel[market.panel["as_of"] == pd.Timestamp("2020-12-01")]
     registered = tracking.mlflow.pyfunc.load_model("models:/shortcast-risk@champion")
     pd.testing.assert_frame_equal(registered.predict(month), served.score(month))
+    regression = tracking.artifacts.load_text(f"runs:/{proven.run_id}/linear-6-months.json")
+    assert LinearPart.from_text(regression) == served.linear[6]
 
     # Back to the first version: the link moves, both exports stay.
     assert promote("1", force=True).version == Bundle.load(settings().champion).version == "1"

@@ -9,9 +9,9 @@ from fastapi.testclient import TestClient
 
 def test_the_model_tells_how_it_was_made_and_how_good_it_was(client: TestClient) -> None:
     answer = client.get("/v1/model").json()
-    assert answer["model"] == {"name": "lightgbm", "version": "3"}
+    assert answer["model"] == {"name": "blend", "version": "3"}
     assert answer["trained_through"] == "2021-09-01"
-    assert answer["metrics"]["horizons"]["6"]["models"]["lightgbm"]["roc_auc"] == 0.81
+    assert answer["metrics"]["horizons"]["6"]["models"]["blend"]["roc_auc"] == 0.81
     assert answer["features"][0]["label"] == "shortages before"
     assert (answer["features"][0]["unit"], answer["features"][0]["source"]) == (
         "count",

@@ -22,7 +22,7 @@ def test_a_ranking_says_what_it_is_and_what_it_is_not(client: TestClient) -> Non
     answer = client.get("/v1/rankings").json()
     assert answer["data"] == "real"
     assert answer["as_of"] == "2022-05-01"
-    assert answer["model"] == {"name": "lightgbm", "version": "3"}
+    assert answer["model"] == {"name": "blend", "version": "3"}
     for said in ("estimate from public records", "not a cause", "not medical", "stockpile"):
         assert said in answer["disclaimer"]
     assert "as of 2022-05-01" in answer["citation"]
