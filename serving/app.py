@@ -48,6 +48,8 @@ _DESCRIPTION = f"""Early warning of US drug shortages from public records.
 For each drug: the calibrated risk of a new shortage in the next 3, 6 and 12 months, with the
 reasons and the public rows they rest on. {DISCLAIMER}
 
+Where an answer says `"data": "simulated"`, its drugs, makers and figures are made up.
+
 Every list has a CSV form under the same address with `.csv`. Errors are
 `application/problem+json`."""
 

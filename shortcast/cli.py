@@ -748,13 +748,13 @@ def _cell(value: object) -> object:
 def simulate(
     out: Annotated[Path, typer.Option("--out", help="Folder to write; empty or not there yet.")],
     drugs: Annotated[int, typer.Option("--drugs", help="Drugs of the market.")] = 800,
-    years: Annotated[int, typer.Option("--years", help="Years of records.")] = 10,
+    years: Annotated[int, typer.Option("--years", help="Years of records.")] = 12,
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same files.")] = 1,
     to: Annotated[int, typer.Option("--to", help="Last year of the records.")] = 2025,
 ) -> None:
     """Write the records of a made-up market, in the official formats, with its true risks.
 
-    Example: shortcast simulate --drugs 800 --years 10 --seed 1 --out simulated
+    Example: shortcast simulate --drugs 800 --years 12 --seed 1 --out simulated
     """
     from shortcast.features.simulated import ABOUT, TRUTH, records
     from shortcast.features.simulated.parameters import BadParameters, Parameters

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from shortcast.features.kind import metadata
 from shortcast.features.simulated.calendar import Calendar
 from shortcast.features.simulated.catalogue import Catalogue, make_catalogue
 from shortcast.features.simulated.design import Design, make_design
@@ -103,16 +104,17 @@ class Truth:
         return pa.table(columns)
 
     def write(self, path: Path) -> None:
-        """Write all rows as Parquet, a year at a time.
+        """Write all rows as Parquet, a year at a time; that they are made up stands inside.
 
         Parameters
         ----------
         path : Path
             ``truth.parquet``.
         """
-        with pq.ParquetWriter(path, self.table(0, 1).schema) as writer:
+        mark = metadata("simulated")
+        with pq.ParquetWriter(path, self.table(0, 1).schema.with_metadata(mark)) as writer:
             for first in range(0, len(self.as_of), 12):
-                writer.write_table(self.table(first, first + 12))
+                writer.write_table(self.table(first, first + 12).replace_schema_metadata(mark))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def decode(raw: bytes, file: str) -> str:
     SourceError
         If the file is empty or holds an HTML page instead of data.
     """
-    if not raw.strip():
+    if not raw or raw.isspace():
         raise SourceError(f"{file} is empty; fetch it again or remove it from the folder.")
     head = raw[:2048].lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     if head.startswith((b"<!doctype html", b"<html")):

@@ -201,6 +201,7 @@ def test_prices_and_spending_follow_the_market(small: World) -> None:
 def test_truth_is_written_as_it_is_computed(small: World, tmp_path: Path) -> None:
     small.truth.write(tmp_path / "truth.parquet")
     table = pq.read_table(tmp_path / "truth.parquet")
+    assert table.schema.metadata[b"shortcast.data"] == b"simulated"
     assert table.num_rows == SMALL.drugs * SMALL.years * 12
     assert table.column_names == [
         "drug_id", "as_of", "hazard_1m", "hazard_3m", "hazard_6m", "hazard_12m", "in_shortage",
