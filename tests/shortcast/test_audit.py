@@ -27,9 +27,11 @@ from shortcast.audit.declared import ALIASES, DECLARED
 from shortcast.audit.falsify import Falsified, falsify_source, falsify_tree
 from shortcast.audit.raw import read_raw
 from shortcast.errors import ShortcastError
-from shortcast.features import groups, links
+from shortcast.features import facts, groups, links, warehouse
 from shortcast.features.asof import AsOf
+from shortcast.features.facts import TableFile
 from shortcast.features.sources import registry
+from shortcast.features.sources.contract import Table
 from shortcast.features.warehouse import open_warehouse
 from shortcast.settings import Settings, settings
 
@@ -417,6 +419,33 @@ def test_a_link_that_dates_rows_too_early_fails_the_audit_from_the_tree_on(
     parsed = {line.split()[2].rstrip(":") for line in lines if re.match(r"\[\d+/\d+\]", line)}
     assert {str(CUT), "2020-09-14"} <= parsed
     assert {"2018-04-09", "2019-12-23"} & parsed == set(), "these were parsed before"
+
+
+@pytest.mark.slow
+def test_facts_known_from_the_day_they_are_about_fail_the_audit(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reporting lags are switched off, as in `benchmarks/lags_off.py`."""
+
+    def without_lags(
+        connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[TableFile]
+    ) -> None:
+        facts.make_facts(connection, table, files)
+        connection.execute(
+            f"UPDATE {table.name} SET known_from = event_date "
+            "WHERE NOT withdrawn AND event_date < known_from"
+        )
+
+    monkeypatch.setattr(warehouse, "make_facts", without_lags)
+    monkeypatch.setattr(future, "FIRST_MONTH", "2020-01")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("SHORTCAST_HOME", str(world.true.home))
+    settings.cache_clear()
+    told = Told(poisoned_future(world.records, [MONTH]), [])
+    named = {"at_risk", "listings_before", "newest_approval_years"}
+    if (world.records / "fda_inspections").exists():
+        named |= {"firm_oai_24m", "firm_letters_24m", "partb_log_price_usd", "uk_concession_now"}
+    assert told.columns >= named
 
 
 def test_a_falsified_snapshot_that_was_not_read_stops_the_audit(
