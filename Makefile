@@ -16,6 +16,12 @@ export DO_NOT_TRACK := true
 # Without bytecode kept, each command would spend three seconds on compiling the libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
+# As it was written, whatever signs are in it.
+ifneq ($(origin RECORDS),undefined)
+override RECORDS := $(value RECORDS)
+export RECORDS
+endif
+
 .PHONY: help install up test test-slow test-all audit check format bench lock clean
 
 help: ## list the targets
@@ -38,7 +44,9 @@ $(STAMP): pyproject.toml requirements/all.txt requirements/uv.txt
 
 up: install ## first run: data, model, service; simulated records, or RECORDS=DIR; PORT=8001 serves there
 	@scripts/system-packages --if-missing
-	$(BIN)/shortcast up $(if $(RECORDS),--records "$(RECORDS)") $(if $(PORT),--port "$(PORT)")
+	$(if $(filter undefined,$(origin RECORDS)),,@test -n "$$RECORDS" || \
+		{ echo 'RECORDS is empty: name the folder of the records, or leave it out.' >&2; exit 1; })
+	$(BIN)/shortcast up $(if $(RECORDS),--records "$$RECORDS") $(if $(PORT),--port "$(PORT)")
 
 test: install ## the fast tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile $(ARGS)

@@ -181,11 +181,15 @@ def audited(folder: Path, command: Sequence[str], records: Path) -> int:
     return found
 
 
-def page(markets: Sequence[Market], leak: Market, columns: tuple[int, int]) -> str:
+def page(
+    size: tuple[int, int], markets: Sequence[Market], leak: Market, columns: tuple[int, int]
+) -> str:
     """Put the figures into words.
 
     Parameters
     ----------
+    size : tuple of int
+        Drugs and years of each market.
     markets : sequence of Market
         Without a leak.
     leak : Market
@@ -210,6 +214,8 @@ def page(markets: Sequence[Market], leak: Market, columns: tuple[int, int]) -> s
     proper = next(market for market in markets if market.seed == leak.seed).models
     ratios = [m.models[CHAMPION]["ap"] / m.models["oracle"]["ap"] for m in markets]
     said = {
+        "drugs": f"{size[0]:,}",
+        "years": size[1],
         "seeds": ", ".join(str(market.seed) for market in markets),
         "table": "\n".join(lines),
         "mean": f"{sum(ratios) / len(ratios):.2f}",
@@ -246,9 +252,9 @@ probabilities hold; it says nothing of the real world, where the records tell le
 
 ## The models and the oracle
 
-Average precision of onsets within {horizon} months, as-of dates {start} to {end}, 800 drugs and 12
-years, seeds {seeds}. The calibration slope is 1 where scores are neither too extreme nor too
-timid.
+Average precision of onsets within {horizon} months, as-of dates {start} to {end}; {drugs} drugs
+and {years} years, seeds {seeds}. The calibration slope is 1 where scores are neither too extreme
+nor too timid.
 
 {table}
 
@@ -291,7 +297,9 @@ def main() -> None:
         leak = take(leaky, options.drugs, options.years, seeds[0], LEAKY, records)
         print(leak, flush=True)
         clean = audited(folder / f"seed-{seeds[0]}", PROPER, records)
-        text = page(markets, leak, (clean, audited(leaky, LEAKY, records)))
+        text = page(
+            (options.drugs, options.years), markets, leak, (clean, audited(leaky, LEAKY, records))
+        )
     options.out.write_text(text, encoding="utf-8")
     print(f"{options.out}: {len(markets)} markets and a leak")
 

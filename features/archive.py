@@ -302,8 +302,8 @@ class Archive:
         Raises
         ------
         ShortcastError
-            If ``tree`` is no folder or holds no known source, or if real and simulated records
-            would meet; nothing is imported then.
+            If ``tree`` is no folder or holds no known source, or if real and simulated records, or
+            those of two made-up markets, would meet; nothing is imported then.
         """
         if not tree.is_dir():
             raise ShortcastError(
@@ -331,6 +331,7 @@ class Archive:
                 f"SOURCE/AS_OF/FILE with a SOURCE of: {', '.join(sorted(sources))}."
             )
         self.mend()
+        self._require_one_market([arrival for files in snapshots.values() for arrival in files])
         report = self.add(list(snapshots.values()))
         return replace(report, passed_over=tuple(passed_over))
 
@@ -433,6 +434,22 @@ class Archive:
         if example:
             self.require_kind(found, example[found])
         return found
+
+    def _require_one_market(self, arrivals: Sequence[Arrival]) -> None:
+        """Refuse the records of another made-up market: no made-up file comes in two states."""
+        held = {(e.source, e.as_of, e.file): e.sha256 for e in self.entries()}
+        for arrival in arrivals:
+            known = held.get((arrival.source, arrival.as_of, arrival.file))
+            if (
+                known is not None
+                and data_of(arrival.file) == "simulated"
+                and known != checksum(arrival.path)
+            ):
+                raise ShortcastError(
+                    f"{arrival.origin} is of another made-up market than the records in "
+                    f"{self.root}, so nothing was imported; name another home for it: "
+                    "SHORTCAST_HOME=DIR before the command."
+                )
 
     def require_kind(self, found: Data, example: str) -> None:
         """Refuse records that are not of the archive's own kind.

@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title="shortcast",
         version=__version__,
-        summary="Early warning of US drug shortages from public records",
+        summary="Early warning of US drug shortages from public records, or from made-up ones",
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         docs_url=None,
@@ -145,9 +145,10 @@ def require_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            other = port + 1 if port < 65535 else 8000
             raise ShortcastError(
                 f"Cannot listen on {host} port {port} ({error.strerror}); choose another, say "
-                f"--port {port + 1} (make up PORT={port + 1})."
+                f"--port {other} (make up PORT={other})."
             ) from error
 
 

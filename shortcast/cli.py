@@ -651,7 +651,7 @@ def alerts(as_json: AsJson = False) -> None:
 @app.command()
 def serve(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port.")] = 8000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port.")] = 8000,
 ) -> None:
     """Serve the pages and the API.
 
@@ -732,10 +732,10 @@ def runs(
         rows = [{"data": data, **{name: getattr(r, name) for name in told}} for r in found]
         _print_json(rows)
         return
+    _say_if_simulated(data)
     if not found:
         typer.echo("No job has run yet: 'shortcast run JOB' runs one, 'shortcast schedule' all.")
         return
-    _say_if_simulated(data)
     _print_table("Runs", columns, [[_cell(getattr(r, name)) for name in columns] for r in found])
 
 
@@ -831,7 +831,9 @@ def up(
             "--records", help="Folder of public records; a home without any gets simulated ones."
         ),
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="Port of the service.")] = 8000,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Port of the service.")
+    ] = 8000,
     serve_: Annotated[
         bool, typer.Option("--serve/--no-serve", help="Start the service at the end.")
     ] = True,

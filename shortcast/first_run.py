@@ -84,7 +84,8 @@ def _prepare(records: Path | None, progress: Callable[[str], None]) -> None:
     config = settings()
     if records is not None:
         report = jobs.import_tree(records)
-        progress(f"import: {len(report.added)} files added, {report.held} held already")
+        said = f"import: {len(report.added)} files added, {report.held} held already"
+        progress(f"{said}, SIMULATED" if report.data == "simulated" else said)
     elif _lacks_records():
         _import_simulated(progress)
     built = warehouse.build(progress=progress)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,14 +53,13 @@ def records(
     from shortcast.features.simulated.world import simulate
     from shortcast.features.simulated.writers import write_records
 
-    out = out.absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ShortcastError(
-            f"{out} holds something already; name a folder that is empty or not there yet."
-        )
-    aside = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    _require_empty(out)
+    folder = out.resolve()
+    # A folder that something is mounted on cannot be put in another's place.
+    mounted = folder.is_mount()
+    beside = folder if mounted else folder.parent
+    beside.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=beside))
     try:
         progress(f"simulate: {parameters.drugs:,} drugs, {parameters.years} years")
         world = simulate(parameters)
@@ -66,12 +67,42 @@ def records(
         progress("records: the truth")
         world.truth.write(aside / TRUTH)
         (aside / ABOUT).write_text(_about(parameters), encoding="utf-8", newline="\n")
-        if out.exists():
-            out.rmdir()
-        os.replace(aside, out)
+        aside.chmod(0o777 & ~_umask())
+        _require_empty(out, aside)
+        if mounted:
+            for path in aside.iterdir():
+                os.replace(path, folder / path.name)
+        else:
+            os.replace(aside, folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        raise ShortcastError(
+            f"{out} was filled by another run meanwhile, so nothing was written; name another "
+            "folder."
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return out
+
+
+def _require_empty(out: Path, aside: Path | None = None) -> None:
+    """Refuse a folder that holds something other than our own work."""
+    if out.exists() and (not out.is_dir() or any(path != aside for path in _inside(out))):
+        raise ShortcastError(
+            f"{out} holds something already; name a folder that is empty or not there yet."
+        )
+
+
+def _inside(folder: Path) -> list[Path]:
+    return list(folder.resolve().iterdir())
+
+
+def _umask() -> int:
+    """Return which rights new files do not get; a folder of `tempfile` is its owner's alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _about(parameters: Parameters) -> str:

@@ -232,11 +232,49 @@ def failing(
     # After two years a firm may be found to have more to answer: until then nobody knows.
     undecided = state.remediating() & (state.remediation_until > state.month + ANSWER_LEAD)
     more = letter_again_shares(parameters, design) * undecided[design.plant_firm]
-    answers = np.where(state.remediating(ahead)[design.plant_firm], 1.0, more)
+    first = letter_to_come(parameters, design, state, ahead)[design.plant_firm]
+    answers = np.where(
+        state.remediating(ahead)[design.plant_firm], 1.0, 1 - (1 - more) * (1 - first)
+    )
     halted = (parameters.halted_rate * answers).astype(np.float32)[rates.plants]
     chance = rates.steady * (strain * scar)[rates.rows] + halted
     chance += parameters.trouble_rate * state.in_trouble(ahead)[rates.rows, rates.slots]
     return np.minimum(chance, _MOST_FAILING).astype(np.float32)
+
+
+def letter_to_come(
+    parameters: Parameters, design: Design, state: State, ahead: int
+) -> NDArray[np.floating]:
+    """Probability that a firm answers a letter that follows its last inspections, by firm.
+
+    An inspection classified OAI is followed by a letter or not, after a time that is drawn; who
+    looks at the market knows how long none has come.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Share of inspections that a letter follows.
+    design : Design
+        Plants of the firms.
+    state : State
+        The market.
+    ahead : int
+        Months after the one that begins, in which the firm answers.
+
+    Returns
+    -------
+    array of float
+        Firms that answer one already are not left out.
+    """
+    since = state.month - state.oai_at
+    first, last = LETTER_LEAD
+    each = parameters.warning_letter_share / (last - first + 1)
+    passed = np.clip(since - first, 0, last - first + 1)
+    # It is answered from the month after the letter on.
+    by_then = np.clip(since + ahead - ANSWER_LEAD + 1 - first, 0, last - first + 1)
+    chance = each * np.maximum(by_then - passed, 0) / (1 - each * passed)
+    none = np.bincount(design.plant_firm, np.log1p(-chance), minlength=design.firms)
+    return -np.expm1(none)
 
 
 def letter_again_shares(parameters: Parameters, design: Design) -> NDArray[np.floating]:
@@ -613,6 +651,7 @@ def _plants(
     worst = remediating[inspected] | (
         rng.random(len(inspected)) < _sigmoid(parameters.oai_steepness * (SUSPECT - quality))
     )
+    state.oai_at[inspected[worst]] = month
     milder = rng.random(len(inspected)) < _sigmoid(-0.3 - 0.8 * quality)
     has_letter = (state.remediation_until > month)[firm]
     warned = rng.random(len(inspected)) < parameters.warning_letter_share

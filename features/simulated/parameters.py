@@ -56,8 +56,8 @@ class Parameters:
         tuned).
     oai_steepness : float
         Log odds, for each unit of quality, that an inspection ends as Official Action Indicated;
-        even at `market.SUSPECT`, which makes it about one inspection in ten (FDA inspection
-        classifications of drug plants). Tuned.
+        even at `market.SUSPECT`. One inspection in three ends so, on purpose: the record shall tell
+        of quality (about one in ten in FDA inspection classifications of drug plants).
     warning_letter_share : float
         OAI inspections that a warning letter follows; tuned.
     letter_again_share, letter_again_share_sterile : float
@@ -70,8 +70,9 @@ class Parameters:
     failure_rate : float
         Failure of one maker's supply in a month in a plant of good quality; tuned.
     recall_rate : float
-        Recalls of one maker's drug at good quality; some 400 events a year on 10,000 makers'
-        drugs, all plants together (openFDA enforcement, events of human drugs; rounded).
+        Recalls of one maker's drug at good quality; all plants together have some 1,500 a year on
+        10,000 makers' drugs, on purpose (about 400 in openFDA enforcement, events of human
+        drugs; rounded).
     answer_recall_rate : float
         The least rate of recalls of a drug whose firm answers a warning letter; tuned.
     failure_recall_share : float
@@ -84,14 +85,15 @@ class Parameters:
         Log-normal lag from a recall's initiation to its report: median 55 days, 10 to 90 % from
         20 to 197 days (openFDA enforcement, counted).
     sterile_factor : float
-        Failures of sterile products against others; set so that injections have about 1.45 times
-        their share of drugs among new shortages (the published figures say more injectables).
+        Failures of sterile products against others; injections have some 1.3 times their share of
+        drugs among new shortages (1.4 in the records of this project, 2016 to 2019).
     disruption_rate : float
         Disruption of a plant abroad, felt at once in Canada and England and after the stocks have
         gone in the United States; tuned.
     exit_rate : float
-        A maker leaves a drug: 3,452 of 21,114 products in 52 months, 0.34 % a month (Orange Book
-        vintages of July 2020 and November 2024, counted).
+        A maker leaves a drug; with thin margins counted 0.16 % a month do, half of what the Orange
+        Book shows (3,452 of 21,114 products in 52 months, 0.34 % a month: vintages of July 2020
+        and November 2024, counted).
     entry_rate : float
         A maker enters, for each that is missing; tuned to balance the exits.
     strain_factor : float
@@ -107,10 +109,10 @@ class Parameters:
     thin_factor : float
         Log of the factor of failures for a price lower by 1.5 (log) than usual for the form: cheap
         drugs come from older lines (odds ratio 0.60 and 0.72 for medium and high prices against
-        low: Dave et al. 2018).
+        low: Dave et al. 2018). Beside what letters do it hardly shows.
     prevented_share : float
         Gaps in supply that are closed at once (imports, expedited review). In 2023 the FDA counted
-        236 prevented shortages and 55 new ones: 81 %.
+        236 prevented shortages and 55 new ones: 81 %; here it comes to 75 %.
     unlisted_share : float
         Shortages that the list never shows; only 13.7 % of listed ones were followed by a fall in
         purchases of a third (JAMA Netw Open 2024): list and shortage are two things. Tuned.

@@ -75,8 +75,11 @@ class State:
         Number of the maker among all that ever were, for the records.
     quality : array of float
         By plant; low is bad.
+    oai_at : array of int
+        By plant: when it was last inspected and classified OAI.
     letter_at : array of int
-        By plant: when a warning letter comes.
+        By plant: when a warning letter comes. Nobody knows it before, and it is in no hazard; that
+        one may follow an inspection is.
     remediation_from, remediation_until : array of int
         By firm: the first of the months in which it answers a warning letter, in all of its
         plants, and the first month after them.
@@ -104,6 +107,7 @@ class State:
     exit_at: Slots
     edge: Slots
     quality: Floats
+    oai_at: Ints
     letter_at: Ints
     remediation_from: Ints
     remediation_until: Ints
@@ -237,6 +241,7 @@ def first_state(parameters: Parameters, design: Design, rng: np.random.Generator
         exit_at=months(shape, int(NEVER)),
         edge=edge,
         quality=(design.plant_mean + rng.normal(0.0, QUALITY_SPREAD, plants)).astype(np.float32),
+        oai_at=months(plants, -1000),
         letter_at=months(plants, int(NEVER)),
         remediation_from=months(design.firms, int(NEVER)),
         remediation_until=months(design.firms, 0),

@@ -3,15 +3,16 @@
 The hazard over h months at the start of a month is the probability that a new shortage of the drug
 is posted on the list on a day from the first of the month to the last before h months are over,
 given the state of the market at that moment and that none is on the list: which makers there are
-and what they can make, the quality of their plants, letters and remediation, prices, lines in
-trouble, exits that are decided, surges of demand, and how long ago the last shortage ended.
+and what they can make, the quality of their plants, letters and remediation, how long ago an
+inspection was classified OAI without a letter so far, prices, lines in trouble, exits that are
+decided, surges of demand, and how long ago the last shortage ended.
 
-It does not know of accidents that have happened and wait to be posted. A shortage that began last
-week and will be posted next week is in nobody's records, and in the hazard it counts with the
-probability that there is one: the drug's risks of the months before, times the part of them that
-would not have been posted yet (`with_pending`). So it is a risk, not a verdict: it is never 1
-because a shortage is under way. No other accident outlasts its month
-(`shortcast.features.simulated.market`).
+It does not know of accidents that have happened and wait to be posted, nor whether a letter that
+may come will. A shortage that began last week and will be posted next week counts with the
+probability that there is one, though reports from abroad may tell of it already: the drug's risks
+of the months before, times the part of them that would not have been posted yet (`with_pending`).
+So the hazard is a risk, not a verdict: it is never 1 because a shortage is under way. No other
+accident outlasts its month (`shortcast.features.simulated.market`).
 
 * The risk of a shortage's begin in the first month is exact: the probability of a gap in supply,
   computed from the whole state before anything is drawn, times the probability that it is listed.

@@ -458,6 +458,15 @@ def test_real_and_simulated_records_never_meet_in_one_archive(
     assert held(archive) == first
 
 
+def test_the_records_of_two_made_up_markets_never_meet(archive: Archive) -> None:
+    take_in(archive, SIMULATED)
+    (place, *_) = SIMULATED
+    other = {"recalls/2021-03-10/SIMULATED-one.zip": "PK another", place: "another market"}
+    with pytest.raises(ShortcastError, match=r"of another made-up market than.*another home"):
+        take_in(archive, other)
+    assert held(archive) == SIMULATED
+
+
 def test_a_tree_with_both_kinds_is_refused_whole(archive: Archive) -> None:
     both = {**TREE, "recalls/2020-03-10/SIMULATED-one.zip": "PK made up"}
     with pytest.raises(

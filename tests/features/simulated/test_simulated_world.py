@@ -112,6 +112,24 @@ def test_hazards_come_true_in_each_tenth(wide: World, horizon: int) -> None:
         assert abs(expected - label[part].mean()) < allowed
 
 
+def test_hazards_come_true_whatever_inspections_and_letters_say(wide: World) -> None:
+    """An inspection without a letter so far raises the risk by the letter that may come."""
+    label = posted(wide, 6)
+    hazard, free = wide.truth.hazard[6][: len(label)], ~wide.truth.is_listed[: len(label)]
+    inspections, letters = wide.reports.inspections, wide.reports.warning_letters
+    bad = inspections[inspections["classification"] == "OAI"]
+    held = wide.catalogue.applications
+    letter, waiting = np.zeros_like(label), np.zeros_like(label)
+    for month, begin in enumerate(pd.to_datetime(wide.truth.as_of[: len(label)])):
+        sold = held[(held["approval_date"] < begin) & ~(held["left_on"] < begin)]
+        for firms, months, found in ((letters, 27, letter), (bad, 8, waiting)):
+            recent = firms["event_date"].between(begin - pd.DateOffset(months=months), begin)
+            found[month, sold.loc[sold["firm"].isin(firms.loc[recent, "firm"]), "drug"]] = True
+    for group in (letter, waiting & ~letter, ~waiting & ~letter):
+        expected, came = hazard[group & free].mean(), label[group & free].mean()
+        assert came == pytest.approx(expected, rel=0.3)
+
+
 def test_true_hazard_ranks_far_above_chance(wide: World) -> None:
     hazard, label = outcomes(wide, 6)
     hits = label[np.argsort(-hazard, kind="stable")]
