@@ -235,7 +235,8 @@ def _products(
     approved = np.where(
         old,
         calendar.starts[0] - rng.exponential(3600, count).astype(np.int32) - 30,
-        calendar.starts[np.maximum(month, 1)] - rng.integers(1, 29, count),
+        # In the month in which it is drawn that a maker enters, from the next one on.
+        calendar.starts[np.maximum(month, 1)] + rng.integers(0, 28, count),
     )
     originator = (design.makers_target[drug] == 1) | ~pd.Series(drug).duplicated().to_numpy()
     unapproved = drugs["is_unapproved"].to_numpy()[drug]

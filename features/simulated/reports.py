@@ -191,10 +191,8 @@ def _postings(
 
 def _updates(postings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Status history: posted, revised, taken off too early and listed again, resolved."""
-    length = (postings["resolved_on"] - postings["published_at"]).dt.days.to_numpy()
-    revised = postings["published_at"] + pd.to_timedelta(
-        (length * (0.1 + 0.2 * rng.random(len(postings)))).astype(np.int64), unit="D"
-    )
+    # Whoever revises does not know how long it will last: no date hangs on that of the end.
+    revised = postings["published_at"] + _days(30 * 10 ** rng.random(len(postings)))
     begin = postings[["posting", "published_at", "availability"]].rename(
         columns={"published_at": "event_date"}
     )
@@ -205,7 +203,7 @@ def _updates(postings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
             availability="Limited Availability",
             status="Current",
             update_type="Revised",
-        )[length > 30],
+        )[revised < postings["resolved_on"]],
         begin.assign(
             event_date=postings["resolved_on"],
             availability="Available",
@@ -214,12 +212,11 @@ def _updates(postings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         ),
     ]
     # Whole shortages are taken off the list too early, and come back within five months.
-    spells = postings["shortage"].unique()
-    early = np.isin(postings["shortage"], spells[rng.random(len(spells)) < _PREMATURE_SHARE]) & (
-        length > 400
-    )
-    gone = postings["resolved_on"] - pd.to_timedelta(np.full(len(postings), 230), unit="D")
-    back = gone + pd.to_timedelta(np.full(len(postings), 100), unit="D")
+    shortage, chance = postings["shortage"], rng.random(postings["shortage"].nunique())
+    chosen = chance[pd.factorize(shortage)[0]] / _PREMATURE_SHARE
+    gone = postings.groupby("shortage")["published_at"].transform("max") + _days(60 + 300 * chosen)
+    back = gone + pd.Timedelta(days=100)
+    early = (chosen < 1) & (back + pd.Timedelta(days=30) < postings["resolved_on"])
     parts += [
         begin.assign(
             event_date=gone, availability="Available", status="Resolved", update_type="Revised"
@@ -229,6 +226,11 @@ def _updates(postings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     updates = pd.concat(parts, ignore_index=True)
     updates["published_at"] = updates["event_date"]
     return updates.sort_values(["posting", "event_date"], kind="stable", ignore_index=True)
+
+
+def _days(number: NDArray[np.floating]) -> pd.Series:
+    """Whole days as lengths of time."""
+    return pd.Series(pd.to_timedelta(number.astype(np.int64), unit="D"))
 
 
 def _discontinuations(
@@ -374,6 +376,7 @@ def _abroad(
     firm = catalogue.applications["firm"].to_numpy()[found["edge"]]
     gap_drug = shortages["drug"].to_numpy()
     gap_month = shortages["month"].to_numpy()
+    gap_day = shortages["event_date"].to_numpy().astype("datetime64[D]").astype(np.int32)
     shared = rng.random(len(gap_drug)) < 0.25
 
     def noise(rate: float, sold: NDArray[np.bool_]) -> tuple[NDArray[np.int32], ...]:
@@ -383,20 +386,23 @@ def _abroad(
 
     def gathered(
         rate: float, sold: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         own_drug, own_month = noise(rate, sold)
         drugs = np.concatenate([drug, gap_drug[shared], own_drug]).astype(np.int32)
         months = np.concatenate([found["month"], gap_month[shared], own_month]).astype(np.int32)
         firms = np.concatenate([firm, np.full(int(shared.sum()) + len(own_drug), -1)]).astype(
             np.int32
         )
+        # A gap is felt abroad when it has begun here, not before.
+        earliest = np.zeros(len(drugs), dtype=np.int32)
+        earliest[len(drug) : len(drug) + int(shared.sum())] = gap_day[shared]
         seen = sold[drugs] & (rng.random(len(drugs)) < 0.95)
         order = np.argsort(months[seen], kind="stable")
-        return drugs[seen][order], months[seen][order], firms[seen][order]
+        return drugs[seen][order], months[seen][order], firms[seen][order], earliest[seen][order]
 
-    drugs, months, firms = gathered(_CANADA_NOISE, design.sold_in_canada)
+    drugs, months, firms, earliest = gathered(_CANADA_NOISE, design.sold_in_canada)
     makers = rng.integers(design.firms, size=len(drugs))
-    day = _spread(calendar, months, rng)
+    day = np.maximum(_spread(calendar, months, rng), earliest)
     lasts = np.clip(90 * np.exp(0.8 * rng.standard_normal(len(day))), 14, 1500).astype(np.int32)
     canada = pd.DataFrame(
         {
@@ -409,7 +415,9 @@ def _abroad(
             "ended_on": days_to_dates(day + lasts),
         }
     )
-    drugs, months, _ = gathered(_ENGLAND_NOISE, design.sold_in_england)
+    drugs, months, _, earliest = gathered(_ENGLAND_NOISE, design.sold_in_england)
+    # Concessions are of whole months: that of a gap begins with the next.
+    months = months + (calendar.starts[months] < earliest)
     runs = rng.geometric(0.4, len(drugs))
     each = np.repeat(np.arange(len(drugs)), runs)
     step = np.arange(len(each)) - np.repeat(np.cumsum(runs) - runs, runs)
