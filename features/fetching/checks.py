@@ -6,6 +6,9 @@ any says so does not enter the archive.
 
 from __future__ import annotations
 
+import gzip
+import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -38,6 +41,12 @@ OLD = 4
 BACK = timedelta(days=14)
 
 
+#: Between the cells of the first line of a table of text.
+_BETWEEN = re.compile("[,\t~|]")
+#: The first line of a table lies within so many bytes.
+_BEGINNING = 1 << 16
+
+
 @dataclass(frozen=True)
 class Figures:
     """What is compared of one table from snapshot to snapshot.
@@ -63,6 +72,7 @@ def find_faults(
     delivery: Delivery,
     last: ParsedSnapshot | None,
     *,
+    files: Mapping[str, Path] | None = None,
     seen: date | None = None,
     simulated: bool,
     confirmed: bool,
@@ -79,6 +89,8 @@ def find_faults(
         Files under the names that they shall have in the archive.
     last : ParsedSnapshot or None
         The last good snapshot.
+    files : mapping of str to Path, optional
+        Where its files lie, by official name.
     seen : date, optional
         When it was last found unchanged, if that is later than its own day.
     simulated : bool
@@ -129,6 +141,8 @@ def find_faults(
         faults += _stale(fetching, delivery, figures)
     if last is not None and not delivery.is_past:
         since = max(last.as_of, seen or last.as_of)
+        if not confirmed:
+            faults += _without_columns(delivery, files or {}, last.as_of)
         faults += _against(source, fetching, delivery, figures, last, since, confirmed=confirmed)
     return faults
 
@@ -216,6 +230,52 @@ def _emptied(
                 f"{column} of {table} has a value in {kept:,} of {new.rows:,} rows, and had in "
                 f"{filled:,} of {old.rows:,} in the last snapshot, {last}"
             )
+
+
+def _without_columns(delivery: Delivery, files: Mapping[str, Path], last: date) -> Iterator[str]:
+    """Say which columns the first lines no longer name.
+
+    A column that few rows ever filled is not missed by its values, and a reader takes it for one
+    that older states of the file did not have either.
+    """
+    for part in delivery.parts:
+        if part.name not in files:
+            continue
+        before, now = _first_lines(files[part.name], part.name), _first_lines(part.path, part.name)
+        for table, names in before.items():
+            gone = sorted(names - now[table]) if table in now else []
+            if gone and now[table]:
+                yield (
+                    f"{table} no longer has the column {gone[0]!r} of the last snapshot, {last}"
+                    + (f", nor {len(gone) - 1} more" if len(gone) > 1 else "")
+                )
+
+
+def _first_lines(path: Path, name: str) -> dict[str, set[str]]:
+    """Return what the first line of each table of text names; by file, or by member of a zip.
+
+    Names are small letters only. Those with a digit are left out: they bear a year, or are no
+    names.
+    """
+    begin: dict[str, bytes] = {}
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(path) as bundle:
+            for member in bundle.namelist():
+                if member.lower().endswith((".txt", ".csv")):
+                    with bundle.open(member) as stream:
+                        begin[member] = stream.read(_BEGINNING)
+    elif name.endswith((".csv", ".csv.gz")):
+        with gzip.open(path) if name.endswith(".gz") else path.open("rb") as stream:
+            begin[name] = stream.read(_BEGINNING)
+    return {table: _names(raw.decode("latin-1")) for table, raw in begin.items()}
+
+
+def _names(text: str) -> set[str]:
+    for line in text.splitlines():
+        cells = {re.sub("[^a-z0-9]", "", cell.lower()) for cell in _BETWEEN.split(line)}
+        if names := {cell for cell in cells if cell and not re.search("[0-9]", cell)}:
+            return names
+    return set()
 
 
 def _newest_column(fetching: Fetching, table: Table) -> str | None:

@@ -15,12 +15,14 @@ import hashlib
 import json
 import logging
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -217,6 +219,7 @@ class Client:
             timeout=httpx2.Timeout(self._manners.timeout, connect=min(self._manners.timeout, 15)),
             follow_redirects=False,
             trust_env=not is_here,
+            verify=_certificates(trust_env=not is_here),
         )
 
     def close(self) -> None:
@@ -638,6 +641,12 @@ class _Partial:
         os.replace(self.path, self.target)
         self._note.unlink(missing_ok=True)
         return self.target
+
+
+@cache
+def _certificates(*, trust_env: bool) -> ssl.SSLContext:
+    """Read whom to trust, once a process: it costs as much as all else of a day without news."""
+    return httpx2.create_ssl_context(trust_env=trust_env)
 
 
 def _user_agent(contact: str) -> str:

@@ -29,7 +29,7 @@ from shortcast.features.fetching.errand import Delivery, Errand, Part, one_kind
 from shortcast.features.fetching.memory import Memory
 from shortcast.features.fetching.secrets import Secrets
 from shortcast.features.fetching.ways import walk
-from shortcast.features.kind import marked
+from shortcast.features.kind import marked, official_name
 from shortcast.features.parse import ParsedSnapshot, parse_one
 from shortcast.features.sources import registry
 from shortcast.features.sources.contract import Source
@@ -343,11 +343,13 @@ class _Run:
             self._end(name, day, "held", said)
             return
         self._archive.require_kind(data, f"{name}/{day}")
+        last = self._last_good(before)
         faults = find_faults(
             errand.source,
             errand.fetching,
             delivery,
-            self._last_good(before),
+            last,
+            files=self._files_of(last, before),
             seen=self._memory.confirmed(name),
             simulated=made_up,
             confirmed=f"{name}/{day}" in self._config.confirmed_snapshots,
@@ -368,6 +370,14 @@ class _Run:
             if parsed.state == "accepted":
                 return parsed
         return None
+
+    def _files_of(
+        self, parsed: ParsedSnapshot | None, snapshots: Sequence[Snapshot]
+    ) -> dict[str, Path]:
+        """Return where the files of a parsed snapshot lie, by official name."""
+        day = parsed.as_of if parsed else None
+        files = [file for s in snapshots if s.as_of == day for file in s.files]
+        return {official_name(file.file): self._archive.path(file) for file in files}
 
     def _set_apart(
         self,

@@ -84,6 +84,10 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: a_list().replace(b"Generic Name", b"Name of Drug", 1),
         "lacks the column",
     ),
+    "another header of a column that a list need not have": (
+        lambda: a_list().replace(b"Contact Info", b"Telephone", 1),
+        "no longer has the column 'contactinfo' of the last snapshot, 2026-11-23",
+    ),
     "rows twice": (
         lambda: shortage_list(*rows_of(SHORT), *rows_of(30)),
         "repeat another one in everything",
