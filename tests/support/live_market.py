@@ -15,12 +15,12 @@ from shortcast.features.simulated.writers import shortages
 from shortcast.settings import Settings
 
 
-def made_up_records(folder: Path, *, drugs: int = 60, years: int = 2) -> Path:
+def made_up_records(folder: Path, *, drugs: int = 60, years: int = 2, seed: int = 5) -> Path:
     """Write the records of a market, with openFDA's list of shortages for all of its months."""
     with pytest.MonkeyPatch.context() as patch:
         # The simulation writes openFDA's JSON for the last months only; here every day has one.
         patch.setattr(shortages, "_JSON_MONTHS", 12 * years)
-        return records(Parameters(drugs=drugs, years=years, seed=5, futures=1000), folder)
+        return records(Parameters(drugs=drugs, years=years, seed=seed, futures=1000), folder)
 
 
 @dataclass(frozen=True)

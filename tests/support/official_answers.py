@@ -58,6 +58,9 @@ class Answer:
     changed_on : date or None
         Where the host tells when a file was last changed: such a file has an entity tag, too,
         and parts of it may be asked for.
+    damage : str or None
+        What is wrong with the records by plan; None for whatever is wrong with all that the
+        source shows on the day.
     """
 
     content: bytes
@@ -65,6 +68,7 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     changed_on: date | None = None
+    damage: str | None = None
 
 
 def as_json(

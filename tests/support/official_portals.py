@@ -9,9 +9,13 @@ import csv
 import gzip
 import html
 import io
+import json
 import re
 import tempfile
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime
+from functools import lru_cache
 from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +24,7 @@ from urllib.parse import parse_qsl, urlencode
 import pandas as pd
 from official_answers import Answer, Question, as_json
 from official_hosts import absent, answers, as_file
-from official_records import Shown, zipped
+from official_records import Shelf, Shown, zipped
 
 from shortcast.features.simulated.writers._files import write_sheet
 
@@ -84,24 +88,25 @@ def _medicaid(server: OfficialServer, question: Question) -> Answer:
     return as_json(items)
 
 
+@lru_cache(maxsize=10_000)
 def _us_day(text: str) -> date:
     return datetime.strptime(text, "%m/%d/%Y").date()
 
 
 def _prices(server: OfficialServer, day: date, year: int) -> list[dict[str, str]]:
     """The rows of a year that are out by a day; the simulation writes a year's file at its end."""
-    ends = [end for end in server.shelf.days("nadac", date.max) if end.year == year]
-    if not ends:
-        return []
-    rows = server.shelf.of("nadac", ends[-1]).rows()
-    return [row for row in rows if _is_out(row, day)]
+    return [row for week, row in _prices_of_year(server.shelf, year) if week <= day]
 
 
-def _is_out(row: dict[str, str], day: date) -> bool:
-    try:
-        return _us_day(row["As of Date"]) <= day
-    except ValueError:
-        return False
+@lru_cache(maxsize=8)
+def _prices_of_year(shelf: Shelf, year: int) -> list[tuple[date, dict[str, str]]]:
+    """The rows of a year by their weeks; those without one are never out."""
+    ends = [end for end in shelf.days("nadac", date.max) if end.year == year]
+    found = []
+    for row in shelf.of("nadac", ends[-1]).rows() if ends else []:
+        with suppress(ValueError):
+            found.append((_us_day(row["As of Date"]), row))
+    return found
 
 
 @answers(r"download\.medicaid\.gov/data/nadac-(\d{4})\.csv")
@@ -142,13 +147,24 @@ def _datastore(
             reverse=query.get("sorts[0][order]") == "desc",
         )
     if download:
-        return Answer(_as_csv(rows), "nadac", headers={"Content-Type": "text/csv"})
+        # The count is that of the whole week. A week whose own count agrees cannot be told from
+        # a short one, so the plan's other damages are none here.
+        damage = server.faults.damage("nadac", question.day)
+        if damage == "half":
+            rows = rows[: len(rows) // 2]
+        elif damage == "header":
+            rows = [{("Renamed" if n == "NDC" else n): cell for n, cell in r.items()} for r in rows]
+        else:
+            damage = ""
+        kind = {"Content-Type": "text/csv"}
+        return Answer(_as_csv(rows), "nadac", headers=kind, damage=damage)
     limit, offset = int(query.get("limit", "500")), int(query.get("offset", "0"))
     page = [
         {_field(name): cell for name, cell in row.items()}
         for row in rows[offset : offset + min(limit, 8000)]
     ]
-    return as_json({"results": page, "count": len(rows)}, "nadac")
+    content = json.dumps({"results": page, "count": len(rows)}).encode()
+    return Answer(content, "nadac", headers={"Content-Type": "application/json"}, damage="")
 
 
 def _field(name: str) -> str:
@@ -368,7 +384,9 @@ def _concessions(server: OfficialServer, question: Question) -> Answer:
             [rows[name].fillna("").astype("str") for name in rows.columns[:3]],
         )
         raw = path.read_bytes()
-    return as_file(shown, raw, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    # The sheet is written anew with its own header, so a column of another name is not seen.
+    return replace(as_file(shown, raw, kind), damage="" if shown.damage == "header" else None)
 
 
 # --- The Internet Archive ------------------------------------------------------------------------

@@ -10,7 +10,9 @@ import csv
 import gzip
 import io
 import json
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -23,8 +25,9 @@ from official_faults import NoFaults
 
 from shortcast.features.kind import official_name
 
-#: A list as short as this loses no record: one would be much of it.
-_FEW = 20
+#: A shorter list loses no record and no half: so few rows less are never held against a list. Nor
+#: is a key that fewer records have given another name, since such keys come and go.
+_FEW = 11
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Shown:
     files : dict of str to bytes
         By official name.
     damage : str
-        What is wrong with it, by plan.
+        What is wrong with it, by plan; '' where the plan has nothing that could be wrong with it.
     whole : int
         Records of its largest file without the damage.
     """
@@ -111,6 +114,11 @@ class Shelf:
         """The snapshot of a day, with what is wrong with all that is handed out on another."""
         return self._shown(source, as_of, day if damage else as_of, damage, None)
 
+    def damage(self, source: str, day: date) -> str:
+        """What is wrong with what a source shows on a day, or ''."""
+        shown = self.newest(source, day)
+        return shown.damage if shown is not None else ""
+
     def _make(
         self, source: str, as_of: date, changed_on: date, damage: str, taken_back: int | None
     ) -> Shown:
@@ -121,15 +129,26 @@ class Shelf:
         if taken_back is not None:
             files[main] = _changed(main, files[main], _without(taken_back))
         whole = _count(main, files[main])
-        if damage in ("half", "halved"):
-            files[main] = _changed(main, files[main], lambda rows: rows[: len(rows) // 2])
-            if damage == "halved":
-                whole = _count(main, files[main])
-        elif damage == "header":
-            files[main] = _renamed(main, files[main], dice)
-        elif damage == "no_openfda" and ".json" in main:
-            files[main] = _changed(main, files[main], _without_blocks)
+        sound = dict(files)
+        for name, raw in sound.items():
+            files[name] = _damaged(name, raw, damage, dice)
+        if damage == "halved":
+            whole = _count(main, files[main])
+        if files == sound:
+            damage = ""
+            changed_on = as_of if taken_back is None else changed_on
         return Shown(source, as_of, changed_on, files, damage, whole)
+
+
+def _damaged(name: str, raw: bytes, damage: str, dice: Random) -> bytes:
+    """Return a file with what is wrong with it."""
+    if damage in ("half", "halved") and _count(name, raw) >= _FEW:
+        return _changed(name, raw, lambda rows: rows[: len(rows) // 2])
+    if damage == "header":
+        return _renamed(name, raw, dice)
+    if damage == "no_openfda" and ".json" in name:
+        return _changed(name, raw, _without_blocks)
+    return raw
 
 
 def _without(number: int) -> Callable[[list[Any]], list[Any]]:
@@ -228,8 +247,8 @@ def _renamed(name: str, raw: bytes, dice: Random) -> bytes:
     """Give one column another name."""
     if name.endswith(".json.zip"):
         content = _json(raw)
-        keys = sorted({key for row in content["results"] for key in row} - {"openfda"})
-        old = dice.choice(keys)
+        counts = Counter(key for row in content["results"] for key in row)
+        old = dice.choice(sorted(k for k, n in counts.items() if n >= _FEW and k != "openfda"))
         content["results"] = [
             {("renamed" if key == old else key): value for key, value in row.items()}
             for row in content["results"]
@@ -239,12 +258,11 @@ def _renamed(name: str, raw: bytes, dice: Random) -> bytes:
         return raw
 
     def rename(head: str, rows: list[str]) -> tuple[str, list[str]]:
-        before, last = head[: head.rstrip("\r\n").rfind("\n") + 1], head.rstrip("\r\n")
-        last = last[len(before) :]
-        between = next(mark for mark in ("\t", "~", ",") if mark in last)
-        cells = last.split(between)
-        named = [n for n, cell in enumerate(cells) if cell.strip(' "\ufeff')]
+        between = next(mark for mark in ("\t", "~", ",") if mark in head)
+        # What is above the header, and line ends inside it, stay as they are.
+        cells = re.split(f"([{between}\r\n]+)", head)
+        named = [n for n, cell in enumerate(cells) if re.search("[A-Za-z]", cell)]
         cells[dice.choice(named)] = "Renamed"
-        return f"{before}{between.join(cells)}\n", rows
+        return "".join(cells), rows
 
     return _with_text(name, raw, rename)

@@ -30,8 +30,6 @@ from official_faults import Fault, NoFaults
 from official_hosts import HOSTS, Keys
 from official_records import Shelf
 
-#: Longest that a request is left without an answer.
-_SILENCE = 30.0
 HTML = b"<!DOCTYPE html>\n<html><head><title>Service unavailable</title></head><body></body></html>"
 
 
@@ -80,6 +78,8 @@ class OfficialServer:
         What goes wrong.
     per_minute : int
         Requests that openFDA takes in a minute (of the server's own clock).
+    silence : float
+        Seconds that it leaves a request without an answer before it hangs up.
     """
 
     def __init__(
@@ -90,13 +90,14 @@ class OfficialServer:
         keys: Keys | None = None,
         faults: NoFaults | None = None,
         per_minute: int = 240,
+        silence: float = 30.0,
     ) -> None:
         self.day = date(2025, 12, 31)
         self._today = today or (lambda: self.day)
         self.keys = keys or Keys()
         self.faults = faults or NoFaults()
         self.shelf = Shelf(records, self.faults)
-        self.per_minute = per_minute
+        self.per_minute, self.silence = per_minute, silence
         self.events: list[Event] = []
         self._times: Counter[tuple[date, str, str]] = Counter()
         self._asked_at: dict[str, deque[float]] = {}
@@ -165,7 +166,7 @@ class OfficialServer:
 
     def wait_for_hang_up(self, connection: Any) -> None:
         """Say nothing until the one who asked has gone, or the patience of a test is over."""
-        until = time.monotonic() + _SILENCE
+        until = time.monotonic() + self.silence
         while time.monotonic() < until and not self._closing.is_set():
             if select.select([connection], [], [], 0.05)[0] and not connection.recv(1):
                 return
@@ -200,6 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
     """Reads requests, and writes answers with their faults."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes: the second one must not wait until the first is acknowledged.
+    disable_nagle_algorithm = True
     server_of: OfficialServer
 
     def do_GET(self) -> None:
@@ -229,7 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
         )
         answer, fault = server.answer(question)
         kind = fault.kind if fault else ""
-        damage = server.faults.damage(answer.source, question.day) if answer.source else ""
+        damage = answer.damage
+        if damage is None:
+            damage = server.shelf.damage(answer.source, question.day) if answer.source else ""
         told = kind or (damage if answer.status == 200 else "")
         try:
             if kind == "timeout":
@@ -246,6 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = _conditional(question, answer)
                 if kind == "truncated" and not answer.content:
                     fault, told = None, ""  # nothing that could break off
+                if answer.status == 304:
+                    told = kind if fault else ""  # what was not sent cannot be damaged
             server.note(question, answer.status, answer.source, told)
             self._write(question, answer, fault)
         except (BrokenPipeError, ConnectionResetError):

@@ -66,6 +66,7 @@ class Official:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def date_time_string(self, timestamp: float | None = None) -> str:
                 noon = datetime(
