@@ -22,8 +22,9 @@ State = Literal["fresh", "late", "stale", "never"]
 LATE_AFTER = 1.5
 STALE_AFTER = 3.0
 
-#: Days by which a snapshot counts as younger while the source is asked, and found unchanged: it
-#: pauses at weekends and over holidays. One that never changes again has ended nevertheless.
+#: A source that is asked, and found unchanged, is as fresh as the last look at it: it pauses at
+#: weekends and over holidays. But one that has been silent for `STALE_AFTER` cadences and so many
+#: days more may have ended, and is late however often it is looked at.
 UNCHANGED_DAYS = 7
 
 #: Share of a snapshot's rows in quarantine above which its reader no longer fits it. Our
@@ -89,11 +90,13 @@ class Freshness:
         return f"The fetch of {last.day} brought no new snapshot ({last.state}): {last.message}"
 
 
-def _seen_age(age: int, fetched: Standing | None, today: date) -> int:
-    """Return the age that a source is judged by: one that was just found unchanged may rest."""
+def _state(age: int, cadence: int, fetched: Standing | None, today: date) -> State:
+    """Judge a source by the last look at it, or by its last snapshot where that is younger."""
     if fetched is None or fetched.seen_on is None:
-        return age
-    return min(age, max((today - fetched.seen_on).days, age - UNCHANGED_DAYS))
+        return state_of(age, cadence)
+    state = state_of(min(age, (today - fetched.seen_on).days), cadence)
+    is_silent = age > STALE_AFTER * cadence + UNCHANGED_DAYS
+    return "late" if state == "fresh" and is_silent else state
 
 
 def state_of(age_days: int | None, cadence_days: int) -> State:
@@ -196,7 +199,7 @@ def freshness(
                 source=name,
                 title=title,
                 cadence_days=source.cadence_days,
-                state=state_of(_seen_age(age, standing, today), source.cadence_days),
+                state=_state(age, source.cadence_days, standing, today),
                 last_as_of=as_of,
                 age_days=age,
                 rows=rows,
@@ -246,12 +249,17 @@ def _finding(state: Freshness) -> Finding | None:
     if state.state != "fresh":
         bound = LATE_AFTER if state.state == "late" else STALE_AFTER
         rhythm = "day" if state.cadence_days == 1 else f"{state.cadence_days} days"
+        seen = state.fetched.seen_on if state.fetched else None
+        if seen is not None and state.last_as_of is not None and seen > state.last_as_of:
+            looked = f"; it was last found unchanged on {seen}"
+        else:
+            looked = ""
         return Finding(
             "source",
             state.source,
             "warning" if state.state == "late" else "alarm",
             f"{state.title}: the last snapshot is of {state.last_as_of}, {state.age_days:,} days "
-            f"old; it is published every {rhythm}.{_and_why(state)}",
+            f"old{looked}; it is published every {rhythm}.{_and_why(state)}",
             value=state.age_days,
             threshold=bound * state.cadence_days,
         )

@@ -140,8 +140,9 @@ def standing(state: str, day: str, seen: str | None, message: str = "New.") -> S
     [
         ("2022-09-16", "2022-09-30", "fresh"),  # 14 days old, and looked at today
         ("2022-09-16", "2022-09-19", "late"),
-        ("2022-09-08", "2022-09-30", "late"),  # 22 days old: a week's rest does not make it young
-        ("2022-06-01", "2022-09-30", "stale"),  # asked every day, and silent for months
+        ("2022-09-08", "2022-09-30", "fresh"),  # 22 days old, and what it shows today
+        ("2022-06-01", "2022-09-30", "late"),  # asked every day, and silent for months
+        ("2022-06-01", "2022-09-01", "stale"),  # neither asked nor new
     ],
 )
 def test_a_source_that_was_found_unchanged_may_rest_for_a_while(
@@ -156,6 +157,8 @@ def test_a_source_that_was_found_unchanged_may_rest_for_a_while(
     found = freshness(warehouse, TODAY, sources, fetched)[0]
     assert found.state == state
     assert found.age_days == (TODAY - date.fromisoformat(last)).days
+    for finding in findings([found]):
+        assert f"it was last found unchanged on {seen}" in finding.message
 
 
 def test_a_fetch_that_was_set_apart_is_a_finding_though_the_source_is_fresh(
