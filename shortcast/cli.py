@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from enum import IntEnum
 from pathlib import Path
@@ -238,10 +238,15 @@ def verify(as_json: AsJson = False) -> None:
 
     config = settings()
     archive = Archive(config.archive)
+    data = "real"
+    with suppress(ShortcastError):  # a ledger that cannot be read is among the faults
+        data = archive.data() or data
     with exclusive(config.home, what="the check of the archive"), _progress() as tell:
         faults = check(archive, progress=tell)
     if as_json:
-        _print_json({"good": not faults, "faults": faults})
+        _print_json({"data": data, "good": not faults, "faults": faults})
+    else:
+        _say_if_simulated(data)
     for line in [] if as_json else faults:
         typer.echo(line)
     if faults:
@@ -260,15 +265,13 @@ def export(
     """
     from shortcast.features.archive import Archive, exclusive
     from shortcast.features.archive_export import write_export
-    from shortcast.features.kind import warning
     from shortcast.settings import settings
 
     config = settings()
     archive = Archive(config.archive)
+    _say_if_simulated(archive.data() or "real")
     with exclusive(config.home, what="the export"), _progress() as tell:
         path, files = write_export(archive, file, progress=tell)
-    if said := warning(archive.data() or "real"):
-        typer.echo(said)
     typer.echo(f"{path}: {files} files ({path.stat().st_size / 1e6:.1f} MB).")
     typer.echo(f"On the other machine: shortcast archive import {path.name}")
 
@@ -334,12 +337,14 @@ def fetch(
     if as_json:
         _print_json(
             {
+                "data": _data_of_home(),
                 "outcomes": [vars(outcome) for outcome in report.outcomes],
                 "not_due": report.not_due,
                 "left_out": report.left_out,
             }
         )
     else:
+        _say_if_simulated(_data_of_home())
         columns = ("source", "state", "as_of", "files", "bytes", "message")
         rows = [[getattr(outcome, name) for name in columns] for outcome in report.outcomes]
         _print_table("Fetched", columns, rows)

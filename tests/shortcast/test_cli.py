@@ -557,6 +557,7 @@ def test_whatever_is_told_of_a_made_up_market_says_so_first(
     shortcast: Shell, own_simulated_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from shortcast import audit, first_run
+    from shortcast.features import fetching
     from shortcast.training import promotion
 
     named = SimpleNamespace(name="blend", version="2", data="simulated")
@@ -565,10 +566,15 @@ def test_whatever_is_told_of_a_made_up_market_says_so_first(
     monkeypatch.setattr(promotion, "promote", lambda *_, **__: named)
     monkeypatch.setattr(audit, "poisoned_future", lambda *_, **__: [])
     monkeypatch.setattr(first_run, "prepare", lambda *_, **__: None)
+    monkeypatch.setattr(fetching, "fetch", lambda *_, **__: fetching.FetchReport((), (), {}))
     records = tmp_path / "simulated"
     write_tree(records, {"nadac/2020-01-01/SIMULATED-nadac.csv": b"x"})
     months = ("--from", "2020-01", "--to", "2020-02")
     for command in (
+        ("fetch",),
+        ("archive", "verify"),
+        ("archive", "export", tmp_path / "all.zip"),
+        ("archive", "import", tmp_path / "SIMULATED-all.zip"),
         ("build",),
         ("panel", *months, "--out", tmp_path / "panel.parquet"),
         ("train",),
@@ -581,7 +587,7 @@ def test_whatever_is_told_of_a_made_up_market_says_so_first(
     ):
         answer = shortcast(*command)
         assert (answer.code, answer.out.splitlines()[0]) == (0, SIMULATED), command
-    for command in (("build",), ("score",)):
+    for command in (("build",), ("score",), ("fetch",), ("archive", "verify")):
         assert shortcast(*command, "--json").json["data"] == "simulated"
     assert {run["data"] for run in shortcast("runs", "--json").json} == {"simulated"}
     assert shortcast("audit", "--records", tmp_path).out.startswith("Not one cell")
