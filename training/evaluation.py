@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from shortcast.training import metrics
-from shortcast.training.calibration import FloatArray
+from shortcast.training.calibration import FloatArray, logit
 from shortcast.training.metrics import IntArray
 from shortcast.training.timing import (
     frozen_scores,
     share_of_month,
+    timing_of_changes,
     timing_of_drugs,
-    up_to_last_onset,
 )
 
 #: Lengths of the monthly list.
@@ -28,9 +28,9 @@ YARDSTICKS = ("past_listings", "points", "logistic", "lightgbm", "traits")
 COMPARED = ("ap", "roc_auc", "precision_at_50")
 #: Models that a timing is compared with: what a pharmacist counts, and what never moves.
 TIMING_YARDSTICKS = ("points", "traits")
-#: Timings: by score; by place among the drugs of the month; and without the months after a
-#: drug's last onset, in which a score that follows the record is rightly higher.
-TIMINGS = ("auc", "auc_of_places", "auc_of_places_before")
+#: Timings: by score, by place among the drugs of the month, and by the change of the score
+#: against that of drugs without an onset; the last alone cannot be had by drifting.
+TIMINGS = ("auc", "auc_of_places", "auc_of_changes")
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,11 @@ def evaluate(
             for model, figures in found["models"].items():
                 stratum = figures.setdefault("strata", {}).setdefault(name, {})
                 stratum[side] = {**counts, **part["models"][model]}
+    timings = _timings(rows, draws)
     for model, figures in found["models"].items():
         figures.setdefault("strata", {})
         figures["frozen"] = _frozen(rows, model, figures, draws)
-        figures["timing"] = _timing(rows, model, draws)
+        figures["timing"] = timings[model]
         figures["reliability"] = _reliability(rows, model, draws)
     years = months.year.to_numpy()[rows.month]
     return {
@@ -354,34 +355,37 @@ def _reliability(rows: Rows, model: str, draws: FloatArray) -> list[dict[str, An
     return found
 
 
-def _timing(rows: Rows, model: str, draws: FloatArray) -> dict[str, Any]:
-    """Say whether a drug scores higher in the months before its onset than in its others."""
-    found: dict[str, Any] = {}
-    until = up_to_last_onset(rows.y, rows.month, rows.drug)
+def _timings(rows: Rows, draws: FloatArray) -> dict[str, dict[str, Any]]:
+    """Say of every model whether drugs score higher in the months before their onset."""
+    drugs = draws.shape[1]
+    found: dict[str, dict[str, Any]] = {name: {} for name in rows.scores}
     for key in TIMINGS:
         samples: dict[str, tuple[float, FloatArray]] = {}
-        for name in (model, *TIMING_YARDSTICKS):
-            if name not in rows.scores:
-                continue
-            score = rows.scores[name]
-            if key != "auc":
-                score = share_of_month(score, rows.month)
-            kept = until if key == "auc_of_places_before" else np.full(len(score), True)
-            counted, area = timing_of_drugs(
-                rows.y[kept], score[kept], rows.drug[kept], draws.shape[1]
-            )
+        for name, score in rows.scores.items():
+            if key == "auc":
+                counted, area = timing_of_drugs(rows.y, score, rows.drug, drugs)
+            elif key == "auc_of_places":
+                place = share_of_month(score, rows.month)
+                counted, area = timing_of_drugs(rows.y, place, rows.drug, drugs)
+            else:
+                counted, area = timing_of_changes(
+                    rows.y, logit(score), rows.month, rows.drug, drugs
+                )
             with np.errstate(invalid="ignore", divide="ignore"):
                 mean = np.float64(area.sum()) / counted.sum()
                 samples[name] = (float(mean), (draws @ area) / (draws @ counted))
-            if name == model:
-                found["drugs" if key == "auc" else f"{key}_drugs"] = int(counted.sum())
-        own, sample = samples[model]
-        found[key], found[f"{key}_interval"] = _number(own), _interval(sample)
-        found[f"{key}_versus"] = {
-            name: {"difference": _number(own - other), "interval": _interval(sample - others)}
-            for name, (other, others) in samples.items()
-            if name != model
-        }
+            found[name][f"{key}_drugs"] = int(counted.sum())
+        for name, (own, sample) in samples.items():
+            found[name][key] = _number(own)
+            found[name][f"{key}_interval"] = _interval(sample)
+            found[name][f"{key}_versus"] = {
+                other: {
+                    "difference": _number(own - samples[other][0]),
+                    "interval": _interval(sample - samples[other][1]),
+                }
+                for other in TIMING_YARDSTICKS
+                if other in samples and other != name
+            }
     return found
 
 

@@ -50,10 +50,10 @@ interval that holds 0 is no difference that these records can show.
 ## Whether the scores say when
 
 Frozen: each drug keeps its score of the first month of the window; what live scores have over
-frozen ones is what following the records was worth. Timing: of each drug that has months before an
-onset and others, the chance that one of the former stands higher among the drugs of its month than
-one of the latter, averaged over the drugs; one half is none. Once a shortage has been, a drug is
-rightly held to be prone; so the last column leaves out the months after a drug's last onset.
+frozen ones is what following the records was worth. Timing: how the score of a drug changed from
+another of its months to one before its onset, held against the changes of all drugs without an
+onset over the same time: the share of these that rose less, averaged over pairs of months and
+drugs. One half is none. Taken by score alone, whatever moves all scores at once passes for timing.
 
 {timing}
 ## Where it is good and where not
@@ -148,16 +148,15 @@ def _timing(horizons: Mapping[str, Any]) -> list[str]:
                 f"{d['difference']:+.3f}{interval(d['interval'])}"
                 for d in (model["frozen"]["live_minus_frozen"][key] for key in ("ap", "roc_auc"))
             ),
-            f"{model['timing']['drugs']}",
-            figure(model["timing"], "auc_of_places"),
-            figure(model["timing"], "auc_of_places_before"),
+            f"{model['timing']['auc_of_changes_drugs']}",
+            figure(model["timing"], "auc_of_changes"),
+            figure(model["timing"], "auc"),
         )
         for horizon, found in horizons.items()
         for name, model in found["models"].items()
-        if name != "prevalence"
     ]
     header = ("horizon", "model", "AP, live minus frozen", "ROC AUC, live minus frozen")
-    return markdown_table((*header, "drugs", "timing", "timing, no months after"), rows)
+    return markdown_table((*header, "drugs", "timing", "by score alone"), rows)
 
 
 def _strata(model: Mapping[str, Any]) -> list[str]:

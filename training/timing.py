@@ -2,7 +2,9 @@
 
 A score can rank drugs well by what they are and never move. Two figures tell: how much is lost
 if every drug keeps its first score of the window, and whether the score of a drug is higher in the
-months before its onset than in its other months.
+months before its onset than in its other months. The latter is misleading by itself: whatever moves
+all scores at once, as a new prevalence does, counts as timing. So it is also taken among the drugs
+of each month, and against how the scores of drugs without an onset changed meanwhile.
 """
 
 from __future__ import annotations
@@ -113,21 +115,53 @@ def timing_of_drugs(
     return counted.astype(np.float64), area
 
 
-def up_to_last_onset(y: FloatArray, month: IntArray, drug: IntArray) -> np.ndarray:
-    """Say which rows of a drug come no later than its last month before an onset.
+def timing_of_changes(
+    y: FloatArray, score: FloatArray, month: IntArray, drug: IntArray, drugs: int
+) -> tuple[FloatArray, FloatArray]:
+    """Work out, for each drug, whether it rose towards its onset more than others did.
+
+    Of a drug's months before an onset and its other, earlier or later, months every pair is taken,
+    and the change of its score from the other month to the one before the onset is compared with
+    the changes, from the same month to the same, of all drugs without an onset. What all
+    scores do together, a new level or the slow drift of a group, thus plays no role. Months after
+    a drug's last onset are left out: by then it is rightly held to be prone.
 
     Parameters
     ----------
-    y : ndarray of shape (rows,)
-        Outcomes (0 or 1).
+    y, score : ndarray of shape (rows,)
+        Outcomes (0 or 1) and scores, on the scale on which changes are to be compared.
     month, drug : ndarray of shape (rows,)
-        Codes of the as-of date, ascending in time, and of the drug.
+        Codes of the as-of date, ascending in time, and of the drug; each pair once at most.
+    drugs : int
+        Number of drugs.
 
     Returns
     -------
-    ndarray of shape (rows,)
-        Booleans; False throughout for a drug without an onset.
+    counted, area : ndarray of shape (drugs,)
+        1 for a drug with a pair that can be compared, else 0; and the mean share of the other
+        drugs that rose less, a tie counting half; 0 where there is none.
     """
-    last = np.full(int(drug.max(initial=-1)) + 1, -1)
-    np.maximum.at(last, drug[y > 0], month[y > 0])
-    return month <= last[drug]
+    shape = (drugs, int(month.max(initial=-1)) + 1)
+    scores, outcomes = np.full(shape, np.nan), np.full(shape, np.nan)
+    scores[drug, month], outcomes[drug, month] = score, y
+    onset = (outcomes == 1).any(axis=1)
+    controls = scores[~onset & ~np.isnan(scores).all(axis=1)]
+    last = np.where(outcomes == 1, np.arange(shape[1]), -1).max(axis=1, initial=-1)
+    won, pairs = np.zeros(drugs), np.zeros(drugs)
+    for before in range(shape[1]):
+        for other in range(shape[1]):
+            cases = np.flatnonzero(
+                (outcomes[:, before] == 1) & (outcomes[:, other] == 0) & (other <= last)
+            )
+            if not len(cases):
+                continue
+            changes = controls[:, before] - controls[:, other]
+            changes = np.sort(changes[~np.isnan(changes)])
+            if not len(changes):
+                continue
+            own = scores[cases, before] - scores[cases, other]
+            below, not_above = (np.searchsorted(changes, own, side) for side in ("left", "right"))
+            won[cases] += (below + not_above) / (2.0 * len(changes))
+            pairs[cases] += 1
+    counted = pairs > 0
+    return counted.astype(np.float64), np.where(counted, won / np.maximum(pairs, 1), 0.0)

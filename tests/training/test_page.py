@@ -47,10 +47,10 @@ TIMING: dict[str, Any] = {
         }
     },
     "timing": {
-        "drugs": 61,
-        "auc_of_places": 0.58,
-        "auc_of_places_interval": [0.52, 0.63],
-        "auc_of_places_before": 0.61,
+        "auc_of_changes_drugs": 61,
+        "auc_of_changes": 0.58,
+        "auc_of_changes_interval": [0.52, 0.63],
+        "auc": 0.61,
     },
 }
 METRICS: dict[str, Any] = {

@@ -63,9 +63,37 @@ def test_a_place_is_the_share_of_the_other_drugs_that_score_lower(rows: list[Row
 
 @settings(max_examples=80, deadline=None)
 @given(ROWS)
-def test_months_after_the_last_onset_are_left_out(rows: list[Row]) -> None:
-    y, _, month, drug = columns(rows)
-    kept = timing.up_to_last_onset(y, month, drug)
-    for i in range(len(rows)):
-        later = [j for j in range(len(rows)) if drug[j] == drug[i] and month[j] >= month[i]]
-        assert kept[i] == any(y[j] for j in later)
+def test_a_change_is_held_against_those_of_drugs_without_an_onset(rows: list[Row]) -> None:
+    y, score, month, drug = columns(rows)
+    counted, area = timing.timing_of_changes(y, score, month, drug, 5)
+    at = {(d, m): i for i, (d, m) in enumerate(zip(drug, month, strict=True))}
+    calm = [d for d in set(drug) if not y[drug == d].any()]
+    for one in range(5):
+        own = np.flatnonzero(drug == one)
+        before = [i for i in own if y[i]]
+        shares = []
+        for i in before:
+            for j in own:
+                if y[j] or month[j] > max(month[before]):
+                    continue
+                changes = [
+                    score[at[d, month[i]]] - score[at[d, month[j]]]
+                    for d in calm
+                    if (d, month[i]) in at and (d, month[j]) in at
+                ]
+                mine = score[i] - score[j]
+                less = [1.0 if c < mine else 0.5 if c == mine else 0.0 for c in changes]
+                shares += [np.mean(less)] if less else []
+        assert counted[one] == bool(shares)
+        assert area[one] == pytest.approx(np.mean(shares) if shares else 0.0)
+
+
+def test_what_moves_all_scores_at_once_is_timing_by_score_alone() -> None:
+    # Five drugs over four months; the scores of all rise, and one has its onset at the end.
+    drug, month = np.repeat(np.arange(5), 4), np.tile(np.arange(4), 5)
+    y = ((drug == 0) & (month >= 2)).astype(float)
+    level = month / 10.0
+    assert timing.timing_of_drugs(y, level, drug, 5)[1][0] == 1.0
+    assert timing.timing_of_changes(y, level, month, drug, 5)[1][0] == 0.5
+    rising = level + 0.05 * ((drug == 0) & (month == 3))
+    assert timing.timing_of_changes(y, rising, month, drug, 5)[1][0] == 0.75

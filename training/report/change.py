@@ -52,17 +52,17 @@ def timing_table(horizons: Mapping[str, Any], champion: str) -> Table:
     for horizon, found in horizons.items():
         for name in ordered(found["models"], champion):
             timing = found["models"][name]["timing"]
-            against = timing["auc_of_places_versus"].get("traits")
+            against = timing["auc_of_changes_versus"].get("traits")
             rows.append(
                 [
                     f"{horizon} months, {name}",
-                    f"{timing['drugs']}",
+                    f"{timing['auc_of_changes_drugs']}",
                     *(figure(timing, key) for key in TIMINGS),
                     difference(against) if against else "–",
                 ]
             )
-    header = ["", "drugs", "by score", "by place in the month", "by place, no months after"]
-    header += ["by place, minus traits"]
+    header = ["", "drugs", "by score", "by place in the month", "by change against others"]
+    header += ["by change, minus traits"]
     return Table("Timing within drugs; one half is none", header, rows)
 
 
