@@ -75,7 +75,7 @@ def explained(
     """
     if X.empty:
         return {}
-    values = panel[[feature.name for feature in features]].to_dict("records")
+    values: list[dict[Any, Any]] = panel[[f.name for f in features]].to_dict("records")
     keys = zip(panel["drug_id"].astype(str), pd.to_datetime(panel["as_of"]), strict=True)
     return {
         key: named(added, known, features)
@@ -156,9 +156,11 @@ def onset_list(
     positive = forecasts[forecasts["label"].fillna(False).astype(bool)]
     own = positive[positive["model"] == champion].merge(seen, on=["drug_id", "as_of"])
     others = positive[positive["model"].isin(BESIDE)]
-    best_of = others.groupby(["drug_id", "onset_date", "model"])["rank"].min()
+    grouped = others.groupby(["drug_id", "onset_date", "model"])["rank"].min()
+    best_of: dict[Any, Any] = grouped.to_dict()
     found = []
-    for (onset, drug), part in own.sort_values("as_of").groupby(["onset_date", "drug_id"]):
+    for _, part in own.sort_values("as_of").groupby(["onset_date", "drug_id"]):
+        onset, drug = pd.Timestamp(part["onset_date"].iloc[0]), str(part["drug_id"].iloc[0])
         last, best = part.iloc[-1], part.loc[part["rank"].idxmin()]
         found.append(
             {
@@ -171,14 +173,14 @@ def onset_list(
                 "best_rank_of": {
                     name: int(best_of[drug, onset, name])
                     for name in BESIDE
-                    if (drug, onset, name) in best_of.index
+                    if (drug, onset, name) in best_of
                 },
                 "last_as_of": _day(last["as_of"]),
                 "last_rank": int(last["rank"]),
                 "last_score": round(float(last["score"]), 6),
                 "previously_listed": bool(last["previously_listed"]),
                 "form_group": str(last["form_group"]),
-                **moved.get((drug, last["as_of"]), {"raised": [], "lowered": []}),
+                **moved.get((drug, pd.Timestamp(last["as_of"])), {"raised": [], "lowered": []}),
             }
         )
     return found

@@ -38,7 +38,7 @@ def rank_change(before: FloatArray, after: FloatArray, size: int = LIST_SIZE) ->
     first, second = (set(np.argsort(-s, kind="stable")[:size].tolist()) for s in (before, after))
     return {
         "drugs": len(before),
-        "spearman": None if flat else round(float(np.corrcoef(ranks)[0, 1]), 6),
+        "spearman": None if flat else round(float(np.asarray(np.corrcoef(ranks))[0, 1]), 6),
         "replaced": len(second - first),
     }
 

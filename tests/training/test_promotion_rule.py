@@ -112,5 +112,6 @@ def test_what_cannot_be_compared_is_judged_against_the_baselines_and_says_so() -
 def test_outcomes_of_the_challengers_records_count_for_both() -> None:
     own = forecasts(true_log_odds())
     # The champion's backtest knew of no onset yet.
-    blind = forecasts(true_log_odds()).assign(label=pd.NA, onset_date=pd.NaT)
+    blind = forecasts(true_log_odds())
+    blind["label"] = pd.array([None] * len(blind), dtype="boolean")
     assert judge("blend", METRICS, own, blind).compared
