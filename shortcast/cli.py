@@ -447,17 +447,35 @@ def backtest(
         bool,
         typer.Option("--random-split", help="Also show what a leaky random split would claim."),
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write report.html, one page with every figure.")
+    ] = False,
+    by_group: Annotated[
+        bool,
+        typer.Option(
+            "--groups",
+            help="Also fit the champion without each feature group and on each alone: dear.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score the past as it would have been done then, beside every baseline.
 
-    Example: shortcast backtest --from 2020-07 --to 2022-03 --out backtest
+    Example: shortcast backtest --from 2020-07 --to 2022-03 --out backtest --report
     """
     from shortcast import jobs
 
     _months(start, end)
     with _progress() as tell:
-        metrics = jobs.backtest(start, end, out, random_split=random_split, progress=tell)
+        metrics = jobs.backtest(
+            start,
+            end,
+            out,
+            random_split=random_split,
+            report=report,
+            by_group=by_group,
+            progress=tell,
+        )
     if as_json:
         _print_json(metrics)
         return
@@ -518,18 +536,39 @@ def promote(
         str | None, typer.Option("--version", help="Registered version; the newest by default.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Promote even if the rule says no.")
+        bool, typer.Option("--force", help="Promote even if the rule says no; say why.")
     ] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why the rule is overruled; it is recorded.")
+    ] = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Make a trained version the champion and export it for the service.
+    """Make a trained version the champion, if the rule says yes, and export it for the service.
 
     Example: shortcast promote --version 3
     """
+    from shortcast.training.promotion import RefusedError
     from shortcast.training.promotion import promote as make_champion
 
-    with _progress() as tell:
-        bundle = make_champion(version, force=force, progress=tell)
+    if force != bool(reason.strip()):
+        raise typer.BadParameter(
+            'to overrule the promotion rule, give both: --force --reason "why".',
+            param_hint="--force",
+        )
+    try:
+        with _progress() as tell:
+            bundle, verdict = make_champion(version, force=reason.strip(), progress=tell)
+    except RefusedError as refused:
+        if as_json:
+            _print_json({"data": _data_of_home(), **refused.verdict})
+        raise
+    if as_json:
+        _print_json({"data": bundle.data, **verdict})
+        return
     _say_if_simulated(bundle.data)
+    for check in verdict["checks"]:
+        typer.echo(f"{'passed' if check['passed'] else 'FAILED'}  {check['name']}: {check['says']}")
+    typer.echo(verdict["note"])
     typer.echo(f"{bundle.name} version {bundle.version} is the champion.")
 
 

@@ -253,7 +253,14 @@ def last_month(records: Records) -> str:
 
 
 def backtest(
-    start: str, end: str, out: Path, *, random_split: bool = False, progress: Progress = quiet
+    start: str,
+    end: str,
+    out: Path,
+    *,
+    random_split: bool = False,
+    report: bool = False,
+    by_group: bool = False,
+    progress: Progress = quiet,
 ) -> dict[str, Any]:
     """Run the walk-forward backtest on the warehouse in force.
 
@@ -265,6 +272,10 @@ def backtest(
         Folder for the files.
     random_split : bool
         Also show what a leaky random split would have claimed.
+    report : bool
+        Also write ``report.html``, the page of all figures.
+    by_group : bool
+        Also fit the champion without each feature group and on each alone.
     progress : callable
         Told what is being done.
 
@@ -287,6 +298,8 @@ def backtest(
         months[-1],
         out,
         random_split=random_split,
+        report=report,
+        by_group=by_group,
         discontinuations=records.discontinuations,
         records=records.files,
         records_checksum=records.checksum,

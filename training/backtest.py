@@ -22,8 +22,9 @@ import shortcast
 from shortcast.errors import ShortcastError
 from shortcast.features.groups import registry
 from shortcast.features.groups.contract import Group
-from shortcast.features.kind import mark_folder, metadata
+from shortcast.features.kind import mark_folder, marked, metadata
 from shortcast.training import leaky
+from shortcast.training.ablation import group_models, group_worth
 from shortcast.training.baselines import PAST_LISTINGS
 from shortcast.training.bundle import rank_scores
 from shortcast.training.calibration import FloatArray, coherent
@@ -31,10 +32,13 @@ from shortcast.training.evaluation import evaluate
 from shortcast.training.fitting import Fitted, TrainingRows, blend, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, PARTS, Factory, standing_models
+from shortcast.training.onsets import explained, onset_list
 from shortcast.training.other_outcomes import other_outcomes
 from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
 from shortcast.training.page import evaluation_page
+from shortcast.training.report.page import report_page
 from shortcast.training.splits import RETRAIN_MONTHS, walk_forward
+from shortcast.training.stability import LIST_SIZE, month_to_month, rank_change
 from shortcast.training.stages import Stages
 
 #: Columns of ``forecasts.parquet``, in order.
@@ -62,6 +66,11 @@ EVENTS = pa.schema(
         ("end_date_latest", pa.date32()),
     ]
 )
+
+
+#: Models that are looked at in every year and kind of drug: the one that is served, and what it
+#: must be better than.
+CLOSELY = (CHAMPION, "points", "traits")
 
 
 @dataclass(frozen=True)
@@ -96,9 +105,11 @@ def run_backtest(
     horizons: Sequence[int] = HORIZONS,
     retrain_every: int = RETRAIN_MONTHS,
     calibration_months: int = 12,
-    resamples: int = 200,
+    resamples: int = 1000,
     seed: int = 0,
     random_split: bool = False,
+    report: bool = False,
+    by_group: bool = False,
     discontinuations: pd.DataFrame | None = None,
     groups: Mapping[str, Group] | None = None,
     more_models: Mapping[str, Factory] | None = None,
@@ -141,6 +152,12 @@ def run_backtest(
         Seed of the trees and the bootstrap.
     random_split : bool
         Whether to add, as a warning, what a leaky random split would have claimed.
+    report : bool
+        Whether to write ``report.html``, the page of all figures (``SIMULATED-report.html``
+        where the records are made up).
+    by_group : bool
+        Whether to fit the champion without each feature group, and on each alone, at one
+        horizon: dear.
     discontinuations : DataFrame, optional
         ``drug_id``, ``event_date`` and, if the records tell, ``known_from``: an outcome of its
         own, as are the ends of the spells (see `~shortcast.training.other_outcomes`).
@@ -195,6 +212,12 @@ def run_backtest(
         }
         at_risk = panel["at_risk"].astype("boolean").fillna(False).to_numpy(dtype=bool)
         scored = np.flatnonzero(at_risk & (as_of >= pd.Timestamp(start)).to_numpy())
+        # The horizon that the page looks at more closely.
+        main = 6 if 6 in horizons else horizons[0]
+        variants = group_models(groups, categories, seed) if by_group else {}
+        # What came to pass is for judging only; no fit sees it.
+        outcome = onset_labels(panel, spells, records_end, horizons).iloc[scored]
+        came = scored[outcome[f"onset_{main}"].fillna(False).to_numpy(dtype=bool)]
 
     risk = {name: np.full((len(panel), len(horizons)), np.nan) for name in factories}
 
@@ -206,14 +229,27 @@ def run_backtest(
             risk[name][test, column] = fitted.risk(X.iloc[test])
         return fitted
 
+    varied = {name: np.full(len(panel), np.nan) for name in variants}
+    champions: dict[tuple[date, int], Fitted] = {}
+
     def fit_and_score_blend(
-        rows: TrainingRows, horizon: int, test: np.ndarray, column: int
+        retrain: date, rows: TrainingRows, horizon: int, test: np.ndarray, column: int
     ) -> None:
         # What is averaged stands in the backtest for itself, too: it is fitted once.
         parts = {name: fit_and_score(name, rows, horizon, test, column) for name in PARTS}
         with stages.stage(f"fit {CHAMPION}"):
-            risk[CHAMPION][test, column] = blend(parts, rows, horizon).risk(X.iloc[test])
+            champions[retrain, horizon] = blend(parts, rows, horizon)
+            risk[CHAMPION][test, column] = champions[retrain, horizon].risk(X.iloc[test])
 
+    def fit_and_score_variant(
+        name: str, rows: TrainingRows, horizon: int, test: np.ndarray
+    ) -> None:
+        with stages.stage("fit groups"):
+            varied[name][test] = fit(variants[name], rows, horizon).risk(X.iloc[test])
+
+    moved: dict[tuple[str, pd.Timestamp], Any] = {}
+    changes: list[dict[str, Any]] = []
+    features = list(catalogue.values())
     retrainings = [folds[horizons[0]][i].retrain for i in range(len(folds[horizons[0]]))]
     for i, retrain in enumerate(retrainings):
         progress(f"Training as of {retrain} ({i + 1} of {len(retrainings)})")
@@ -226,14 +262,27 @@ def run_backtest(
             fold = folds[horizon][i]
             rows = training_rows(X, as_of, panel["at_risk"], labels[f"onset_{horizon}"], fold)
             test = scored[as_of.iloc[scored].isin(pd.to_datetime(list(fold.test))).to_numpy()]
-            fits.append(partial(fit_and_score_blend, rows, horizon, test, column))
+            fits.append(partial(fit_and_score_blend, retrain, rows, horizon, test, column))
             for name in (name for name in factories if name not in (CHAMPION, *PARTS)):
                 fits.append(partial(fit_and_score, name, rows, horizon, test, column))
+            if horizon == main:
+                fits += [partial(fit_and_score_variant, v, rows, main, test) for v in variants]
         side_by_side(fits)
+        with stages.stage("explain"):
+            fold = folds[main][i]
+            fitted = champions[retrain, main]
+            month = scored[(as_of.iloc[scored] == pd.Timestamp(fold.test[0])).to_numpy()]
+            if i:
+                # The same drugs on the same day, by the model before and by the new one.
+                earlier = champions[retrainings[i - 1], main]
+                change = rank_change(earlier.risk(X.iloc[month]), fitted.risk(X.iloc[month]))
+                changes.append({"as_of": retrain.isoformat(), **change})
+            tested = scored[as_of.iloc[scored].isin(pd.to_datetime(list(fold.test))).to_numpy()]
+            before = np.intersect1d(tested, came)
+            moved |= explained(fitted, X.iloc[before], panel.iloc[before], features)
 
     with stages.stage("forecasts"):
         progress("Ranking and scoring the forecasts")
-        outcome = onset_labels(panel, spells, records_end, horizons).iloc[scored]
         forecasts = _forecasts(panel.iloc[scored], outcome, risk, scored, horizons)
         events = _events(spells)
 
@@ -254,6 +303,26 @@ def run_backtest(
             },
             "horizons": _evaluate(forecasts, events, panel, horizons, resamples, seed, progress),
         }
+        of_main = forecasts[(forecasts["horizon_months"] == main) & forecasts["label"].notna()]
+        months_between = of_main[of_main["model"] == CHAMPION]
+        metrics["rank_changes"] = {
+            "horizon_months": main,
+            "list_size": LIST_SIZE,
+            "retrainings": changes,
+            "months": month_to_month(months_between),
+        }
+        metrics["onsets"] = {
+            "horizon_months": main,
+            "list": onset_list(of_main, CHAMPION, moved),
+        }
+        if variants:
+            progress("Comparing the feature groups")
+            column = list(horizons).index(main)
+            fitted_to = {name: values[:, None] for name, values in varied.items()}
+            fitted_to |= {name: risk[name][:, [column]] for name in ("prevalence", CHAMPION)}
+            table = _forecasts(panel.iloc[scored], outcome, fitted_to, scored, (main,))
+            table = table[table["label"].notna()]
+            metrics["groups"] = group_worth(table, groups, resamples, seed)
     with stages.stage("other outcomes"):
         progress("Foreseeing discontinuations and resolutions, by baselines")
         events_of = {"resolution": spells}
@@ -274,7 +343,7 @@ def run_backtest(
                 factories[CHAMPION],
                 list(catalogue.values()),
                 seed,
-                horizon=6 if 6 in horizons else horizons[0],
+                horizon=main,
             )
 
     with stages.stage("write"):
@@ -285,7 +354,14 @@ def run_backtest(
         _write_parquet(events, EVENTS, out / "events.parquet", data)
         _write_json(metrics, out / "metrics.json")
         (out / "evaluation.md").write_text(evaluation_page(metrics), encoding="utf-8")
-    names = ("forecasts.parquet", "events.parquet", "metrics.json", "evaluation.md")
+    names = ["forecasts.parquet", "events.parquet", "metrics.json", "evaluation.md"]
+    for page in ("report.html", marked("report.html", "simulated")):
+        # That of an earlier run into this folder tells of other figures.
+        (out / page).unlink(missing_ok=True)
+    if report:
+        with stages.stage("report"):
+            names.append(marked("report.html", data))
+            (out / names[-1]).write_text(report_page(metrics), encoding="utf-8")
     manifest = {
         "code_version": code_version,
         "data": data,
@@ -394,7 +470,7 @@ def _evaluate(
                 f"No label of {horizon} months has matured in this window; "
                 "choose an earlier window or fewer horizons."
             )
-        found[str(horizon)] = evaluate(rows, events, strata, resamples, seed)
+        found[str(horizon)] = evaluate(rows, events, strata, resamples, seed, CLOSELY)
     return found
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from shortcast.features.kind import warning
+from shortcast.training.metrics import tenths
 
 #: Groups of equal size, from the lowest to the highest scores.
 BINS = 10
@@ -43,8 +44,7 @@ def reliability(score: np.ndarray, label: np.ndarray, bins: int = BINS) -> pd.Da
         ``expected`` and ``observed`` (mean score and rate of outcomes), ``rows`` and
         ``positives`` of each group, lowest scores first.
     """
-    order = np.argsort(score, kind="stable")
-    groups = [part for part in np.array_split(order, bins) if len(part)]
+    groups = tenths(score, bins)
     return pd.DataFrame(
         {
             "expected": [float(score[part].mean()) for part in groups],

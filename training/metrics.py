@@ -15,6 +15,9 @@ from shortcast.training.calibration import FloatArray, logistic_line, logit, sig
 
 IntArray = NDArray[np.int64]
 
+#: Resamples of the lists weighed at once, which bounds memory.
+CHUNK = 50
+
 
 def drug_draws(drugs: int, resamples: int, seed: int) -> FloatArray:
     """Draw drugs with replacement, as many as there are, many times over.
@@ -82,6 +85,58 @@ def ap_and_auc(
     return average, area
 
 
+def ap_and_auc_draws(
+    y: FloatArray, score: FloatArray, drug: IntArray, draws: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Bootstrap `ap_and_auc`, by matrix products.
+
+    Onsets are rare, so it is enough to know, at the score of each, how many rows of each drug
+    score as high: weighing those counts by the draws gives every resample at once.
+
+    Parameters
+    ----------
+    y, score : ndarray of shape (rows,)
+        Outcomes (0 or 1) and scores.
+    drug : ndarray of shape (rows,)
+        Code of the drug.
+    draws : ndarray of shape (resamples, drugs)
+        From `drug_draws`.
+
+    Returns
+    -------
+    average_precision, roc_auc : ndarray of shape (resamples,)
+        NaN where a resample holds no positive or, for the area, no negative.
+    """
+    positive = y > 0
+    levels = np.unique(score[positive])[::-1]
+    if not len(levels):
+        return np.full(len(draws), np.nan), np.full(len(draws), np.nan)
+    # The highest level that a row reaches; rows below all levels play no role but in the total.
+    level = np.searchsorted(-levels, -score, side="left")
+    reached = level < len(levels)
+    tied = reached & ~positive
+    tied[tied] = levels[level[tied]] == score[tied]
+
+    def weighed(chosen: np.ndarray) -> FloatArray:
+        found, place = np.unique(drug[chosen], return_inverse=True)
+        counts = np.bincount(
+            place * len(levels) + level[chosen], minlength=len(found) * len(levels)
+        ).reshape(len(found), len(levels))
+        return draws[:, found] @ counts.astype(np.float64)
+
+    rows = np.cumsum(weighed(reached), axis=1)
+    gained = weighed(positive)
+    hits = np.cumsum(gained, axis=1)
+    total, everything = hits[:, -1], sum_draws(np.ones(len(y)), drug, draws)
+    misses = everything - total
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(rows > 0, hits / rows, 0.0)
+        average = (precision * gained).sum(axis=1) / total
+        below = misses[:, None] - (rows - hits) + weighed(tied) / 2.0
+        area = (gained * below).sum(axis=1) / (total * misses)
+    return average, area
+
+
 def list_order(y: FloatArray, score: FloatArray, month: IntArray) -> IntArray:
     """Order rows by month and score, ties in the worst order.
 
@@ -130,6 +185,29 @@ def listed(
     # Places taken in earlier months do not count.
     start = np.repeat(before[:, first], np.diff(np.append(first, len(months))), axis=1)
     return np.clip(size - (before - start), 0.0, weight)
+
+
+def on_list(y: FloatArray, score: FloatArray, month: IntArray, size: int) -> NDArray[np.bool_]:
+    """Say which rows stand on their month's list.
+
+    Parameters
+    ----------
+    y, score : ndarray of shape (rows,)
+        Outcomes (0 or 1) and scores; ties in the worst order.
+    month : ndarray of shape (rows,)
+        Code of the as-of date.
+    size : int
+        Length of the list of each month.
+
+    Returns
+    -------
+    ndarray of shape (rows,)
+        Booleans.
+    """
+    order = list_order(y, score, month)
+    on = np.empty(len(y), dtype=np.bool_)
+    on[order] = listed(order, month, size)[0] > 0
+    return on
 
 
 def head(order: IntArray, month: IntArray, depth: int) -> IntArray:
@@ -186,6 +264,32 @@ def precision_recall_at(
     )
 
 
+def ceilings_at(y: FloatArray, month: IntArray, size: int) -> tuple[float, float]:
+    """Precision and recall that the best possible list of ``size`` drugs a month would have.
+
+    Where fewer drugs go into shortage than the list has places, no list is all hits; where
+    more do, none holds them all.
+
+    Parameters
+    ----------
+    y : ndarray of shape (rows,)
+        Outcomes (0 or 1).
+    month : ndarray of shape (rows,)
+        Code of the as-of date.
+    size : int
+        Length of the list.
+
+    Returns
+    -------
+    precision, recall : float
+        NaN where nothing is listed or nothing is positive.
+    """
+    rows, positives = np.bincount(month), np.bincount(month, weights=y)
+    hits = float(np.minimum(positives, size).sum())
+    places, wanted = float(np.minimum(rows, size).sum()), float(positives.sum())
+    return hits / places if places else float("nan"), hits / wanted if wanted else float("nan")
+
+
 def precision_recall_draws(
     y: FloatArray,
     score: FloatArray,
@@ -197,7 +301,7 @@ def precision_recall_draws(
     """Bootstrap `precision_recall_at`.
 
     Only the head of each month is weighed: a list of k places is filled from the first
-    5 k + 100 rows in every resample that could ever be drawn, and that is checked.
+    2 k + 60 rows in nearly every resample, and where it is not, all rows are weighed.
 
     Parameters
     ----------
@@ -215,22 +319,26 @@ def precision_recall_draws(
     dict of int to (ndarray, ndarray)
         Precision and recall of each resample, by length of the list.
     """
-    full = list_order(y, score, month)
-    order = head(full, month, 5 * max(sizes) + 100)
-    weight = draws[:, drug[order]]
-    months = month[order]
-    first = np.flatnonzero(np.append(True, np.diff(months) != 0))[: len(months)]
-    cut = np.bincount(month) > 5 * max(sizes) + 100
-    short = np.add.reduceat(weight, first, axis=1) < max(sizes)
-    if bool((short & cut[months[first]]).any()):
-        order, weight = full, draws[:, drug[full]]
+    full, places_of = list_order(y, score, month), np.bincount(month)
     positives = sum_draws(y, drug, draws)
     found = {}
     for size in sizes:
-        places = listed(order, month, size, weight)
-        hits = places @ y[order]
+        depth = 2 * size + 60
+        order = head(full, month, depth)
+        months = month[order]
+        first = np.flatnonzero(np.append(True, np.diff(months) != 0))[: len(months)]
+        cut = places_of[months[first]] > depth
+        hits, filled = np.empty(len(draws)), np.empty(len(draws))
+        for i in range(0, len(draws), CHUNK):
+            some, chosen = draws[i : i + CHUNK], order
+            weight = some[:, drug[order]]
+            if bool(((np.add.reduceat(weight, first, axis=1) < size) & cut).any()):
+                chosen, weight = full, some[:, drug[full]]
+            places = listed(chosen, month, size, weight)
+            hits[i : i + CHUNK] = places @ y[chosen]
+            filled[i : i + CHUNK] = places.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            found[size] = (hits / places.sum(axis=1), hits / positives)
+            found[size] = (hits / filled, hits / positives)
     return found
 
 
@@ -281,6 +389,25 @@ def observed_expected(y: FloatArray, score: FloatArray) -> float:
     float
     """
     return float(y.sum() / score.sum())
+
+
+def tenths(score: FloatArray, parts: int = 10) -> list[IntArray]:
+    """Part rows into groups of equal size by their scores.
+
+    Parameters
+    ----------
+    score : ndarray of shape (rows,)
+        Scores; equal ones stay in the order of the rows.
+    parts : int
+        Number of groups.
+
+    Returns
+    -------
+    list of ndarray
+        Positions of each group that is not empty, lowest scores first.
+    """
+    order = np.argsort(score, kind="stable")
+    return [part for part in np.array_split(order, parts) if len(part)]
 
 
 def sum_draws(values: FloatArray, drug: IntArray, draws: FloatArray) -> FloatArray:

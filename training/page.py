@@ -47,9 +47,18 @@ Paired differences on the same drugs and months, with the middle 95 % of a boots
 interval that holds 0 is no difference that these records can show.
 
 {versus}
+## Whether the scores say when
+
+Frozen: each drug keeps its score of the first month of the window; what live scores have over
+frozen ones is what following the records was worth. Timing: how the score of a drug changed from
+another of its months to one before its onset, held against the changes of all drugs without an
+onset over the same time: the share of these that rose less, averaged over pairs of months and
+drugs. One half is none. Taken by score alone, whatever moves all scores at once passes for timing.
+
+{timing}
 ## Where it is good and where not
 
-{champion} at {horizon} months.
+{champion} at {horizon} months; a list of 50 is of such drugs alone.
 
 {strata}
 {others}{leaky}"""
@@ -111,6 +120,7 @@ def evaluation_page(metrics: Mapping[str, Any]) -> str:
         figures=figures_tables(window),
         lists=lists_tables(metrics["horizons"]),
         versus="\n".join(_versus(metrics["horizons"], champion)) + "\n",
+        timing="\n".join(_timing(metrics["horizons"])) + "\n",
         strata="\n".join(_strata(metrics["horizons"][horizon]["models"][champion])) + "\n",
         others=_others(metrics.get("other_outcomes", {})),
         leaky=_leaky(metrics, horizon),
@@ -128,6 +138,27 @@ def _versus(horizons: Mapping[str, Any], champion: str) -> list[str]:
     return markdown_table(("horizon", "against", "AP", "ROC AUC", "precision at 50"), rows)
 
 
+def _timing(horizons: Mapping[str, Any]) -> list[str]:
+    """Tabulate live scores against frozen ones, and the timing within drugs."""
+    rows = [
+        (
+            f"{horizon} months",
+            name,
+            *(
+                f"{d['difference']:+.3f}{interval(d['interval'])}"
+                for d in (model["frozen"]["live_minus_frozen"][key] for key in ("ap", "roc_auc"))
+            ),
+            f"{model['timing']['auc_of_changes_drugs']}",
+            figure(model["timing"], "auc_of_changes"),
+            figure(model["timing"], "auc"),
+        )
+        for horizon, found in horizons.items()
+        for name, model in found["models"].items()
+    ]
+    header = ("horizon", "model", "AP, live minus frozen", "ROC AUC, live minus frozen")
+    return markdown_table((*header, "drugs", "timing", "by score alone"), rows)
+
+
 def _strata(model: Mapping[str, Any]) -> list[str]:
     """Tabulate the strata."""
     rows = [
@@ -137,11 +168,12 @@ def _strata(model: Mapping[str, Any]) -> list[str]:
             f"{figures['positives']}",
             figure(figures, "roc_auc"),
             figure(figures, "ap_over_prevalence"),
-            figure(figures, "precision_at_25"),
+            figure(figures, "precision_at_50"),
             figure(figures, "observed_over_expected"),
         )
         for stratum, answers in model["strata"].items()
         for answer, figures in answers.items()
+        if figures["positives"]
     ]
     header = (
         "drugs",
@@ -149,7 +181,7 @@ def _strata(model: Mapping[str, Any]) -> list[str]:
         "before an onset",
         "ROC AUC",
         "AP over prevalence",
-        "precision at 25",
+        "precision at 50",
         "observed over expected",
     )
     return markdown_table(header, rows)

@@ -5,87 +5,87 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 from shortcast.training.card import model_card
+from shortcast.training.promotion_rule import Verdict, judge
 
-#: Horizon that the rule looks at, in months.
-HORIZON = 6
 _CARD = "MODEL_CARD.md"
-#: Models that a challenger must beat in average precision.
-MUST_BEAT = ("past_listings", "points")
 
 
-def check_challenger(name: str, metrics: Mapping[str, Any]) -> None:
-    """Refuse a challenger that is not better than what anyone can count by hand.
+class RefusedError(ShortcastError):
+    """The rule said no.
 
     Parameters
     ----------
-    name : str
-        Name of the challenger among the models of the backtest.
-    metrics : mapping
-        The bundle's ``metrics``.
-
-    Raises
-    ------
-    ShortcastError
-        If there is no backtest, or the challenger's average precision at 6 months does not
-        exceed that of the count of past listings and of the points rule.
+    message : str
+        What the failed checks say, and what to do.
+    verdict : dict
+        As `promote` gives it.
     """
-    models = metrics.get("horizons", {}).get(str(HORIZON), {}).get("models", {})
-    if name not in models:
-        raise ShortcastError(
-            f"No backtest of these records says how good {name} is at {HORIZON} months; run "
-            "`shortcast backtest`, then `shortcast train`, or promote with --force."
-        )
-    own = models[name]["ap"] or 0.0
-    for rival in MUST_BEAT:
-        other = models[rival]["ap"] or 0.0
-        if own <= other:
-            raise ShortcastError(
-                f"{name} was not promoted: its average precision at {HORIZON} months is "
-                f"{own:.4f}, that of {rival} {other:.4f}. Promote with --force to serve it anyway."
-            )
+
+    def __init__(self, message: str, verdict: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
+class Promotion(NamedTuple):
+    """A promotion that took place.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        The champion, as exported.
+    verdict : dict
+        What the rule said (`Verdict.to_dict`), with ``version``, ``champion`` (the version before,
+        null if there was none) and ``forced`` (the reason for going against it, or null).
+    """
+
+    bundle: Bundle
+    verdict: dict[str, Any]
 
 
 def promote(
     version: str | None = None,
     *,
-    force: bool = False,
+    force: str = "",
     progress: Callable[[str], None] = lambda message: None,
-) -> Bundle:
+) -> Promotion:
     """Make a registered version the champion and export it for the service.
 
     The version is written to a folder of its own, and ``settings().champion`` is a link
     that is then moved to it in one step: a reader finds the old model or the new one whole.
+    What the rule said is logged to MLflow first, whatever it said.
 
     Parameters
     ----------
     version : str, optional
         Version of the registered model; the newest by default.
-    force : bool
-        Promote even if the rule of `check_challenger` says no.
+    force : str
+        The reason for promoting whatever the rule says; empty to follow the rule.
     progress : callable
         Told what is being done.
 
     Returns
     -------
-    Bundle
-        The champion, as exported.
+    Promotion
+        The champion and the verdict.
 
     Raises
     ------
+    RefusedError
+        If the rule says no.
     ShortcastError
         If there is no such version, it was trained on the other kind of records than the
-        archive holds, the rule says no, or something else stands where the link belongs.
+        archive holds, or something else stands where the link belongs.
     """
     # Heavy, and not needed to read the rule.
     from shortcast.training import tracking
@@ -100,18 +100,45 @@ def promote(
             f"Version {version} was trained on {bundle.data} records and this home holds {held} "
             "ones; promote a version that was trained here, or train one."
         )
-    if not force:
-        check_challenger(bundle.name, bundle.metrics)
     link = settings().champion
     if link.exists() and not link.is_symlink():
         raise ShortcastError(
             f"{link} is a folder, not the link that `shortcast promote` keeps; move it away."
         )
+    progress(f"Judging version {version}")
+    champion, said = _judge(bundle, version)
+    verdict = {
+        "version": version,
+        "champion": champion,
+        "forced": force or None,
+        **said.to_dict(),
+    }
+    tracking.log_promotion(verdict, bundle.data)
+    if not (said.passed or force):
+        raise RefusedError(
+            f"Version {version} ({bundle.name}) was not promoted. {said.refusal} To serve it "
+            'anyway: shortcast promote --force --reason "...".',
+            verdict,
+        )
     exported = export(bundle, settings().models)
     tracking.set_champion(version)
     _point(link, exported)
     progress(f"Version {version} is the champion")
-    return bundle
+    return Promotion(bundle, verdict)
+
+
+def _judge(bundle: Bundle, version: str) -> tuple[str | None, Verdict]:
+    """Apply the rule to a version, with the forecasts of both backtests if there are any."""
+    from shortcast.training import tracking
+
+    champion = tracking.champion_version(bundle.data)
+    if champion is None:
+        why = "There is no champion yet; judged against the baselines alone."
+        return None, judge(bundle.name, bundle.metrics, why_not=why)
+    own, theirs = (tracking.backtest_forecasts(v) for v in (version, champion))
+    missing = " and ".join(v for v, found in ((version, own), (champion, theirs)) if found is None)
+    why = f"No backtest forecasts are logged for version {missing}; judged against the baselines "
+    return champion, judge(bundle.name, bundle.metrics, own, theirs, why_not=f"{why}alone.")
 
 
 def export(bundle: Bundle, folder: Path) -> Path:

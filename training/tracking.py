@@ -49,7 +49,9 @@ REGISTERED = "shortcast-risk"
 #: Alias of the version that the service answers with.
 ALIAS = "champion"
 #: Experiments by what they hold.
-BACKTESTS, TRAININGS = "shortcast-backtest", "shortcast-train"
+BACKTESTS, TRAININGS, PROMOTIONS = "shortcast-backtest", "shortcast-train", "shortcast-promote"
+#: File of a backtest's run: what its champion forecast, beside the prevalence.
+FORECASTS = "champion_forecasts.parquet"
 #: What MLflow would install to load a model; named, so that it need not guess for a minute.
 REQUIREMENTS = [f"{package.__name__}=={package.__version__}" for package in (lightgbm, np, pd)]
 
@@ -159,6 +161,13 @@ def log_backtest(result: Backtest) -> str:
             picture = Path(folder) / "reliability.png"
             draw_reliability(result.forecasts, metrics, picture)
             mlflow.log_artifact(str(picture))
+            # What a later challenger is held against; all models would be some ten megabytes.
+            forecasts = result.forecasts
+            kept = forecasts[forecasts["model"].isin([metrics["champion"], "prevalence"])]
+            kept.to_parquet(Path(folder) / FORECASTS, compression="zstd", index=False)
+            mlflow.log_artifact(str(Path(folder) / FORECASTS))
+        for page in result.out.glob("*report.html"):
+            mlflow.log_artifact(str(page))
     return active.info.run_id
 
 
@@ -368,3 +377,105 @@ def set_champion(version: str) -> None:
         Version of the registered model.
     """
     client().set_registered_model_alias(REGISTERED, ALIAS, version)
+
+
+@_quietly
+def champion_version(data: str) -> str | None:
+    """Return the version that is the champion.
+
+    Parameters
+    ----------
+    data : str
+        'real' or 'simulated'.
+
+    Returns
+    -------
+    str or None
+        None if there is none, or it was trained on the other kind of records: one store may know
+        the models of two homes.
+    """
+    store = client()
+    try:
+        found = store.get_model_version_by_alias(REGISTERED, ALIAS)
+    except MlflowException:
+        # There is no such alias yet, or no model at all.
+        return None
+    trained = store.get_run(str(found.run_id)).data.tags.get("data")
+    return str(found.version) if trained == data else None
+
+
+@_quietly
+def backtest_forecasts(version: str) -> pd.DataFrame | None:
+    """Read what the champion of a version's backtest forecast.
+
+    Parameters
+    ----------
+    version : str
+        Version of the registered model.
+
+    Returns
+    -------
+    DataFrame or None
+        As in ``forecasts.parquet``, dates as timestamps; None if no backtest went with the
+        version, or its run holds no forecasts.
+    """
+    store = client()
+    trained = store.get_run(str(store.get_model_version(REGISTERED, version).run_id))
+    run_id = trained.data.tags.get("backtest_run")
+    if run_id is None or FORECASTS not in {f.path for f in store.list_artifacts(run_id)}:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = artifacts.download_artifacts(run_id=run_id, artifact_path=FORECASTS, dst_path=folder)
+        found = pd.read_parquet(path)
+    return found.assign(
+        as_of=pd.to_datetime(found["as_of"]), onset_date=pd.to_datetime(found["onset_date"])
+    )
+
+
+@_quietly
+def log_promotion(verdict: Mapping[str, Any], data: str) -> str:
+    """Log what the promotion rule said of a version, and what was done about it.
+
+    Parameters
+    ----------
+    verdict : mapping
+        See `~shortcast.training.promotion.Promotion`.
+    data : str
+        'real' or 'simulated'.
+
+    Returns
+    -------
+    str
+        Identifier of the run; its figures are metrics such as ``champion/ap/difference``, and
+        all of it is ``verdict.json``.
+    """
+    version = verdict["version"]
+    said = "passed" if verdict["passed"] else "forced" if verdict["forced"] else "refused"
+    tags = {"data": data, "verdict": said, "reason": verdict["forced"] or ""}
+    with run(PROMOTIONS, marked(f"promote version {version}", data), tags) as active:
+        mlflow.log_params({"version": version, "champion": verdict["champion"] or "none"})
+        mlflow.log_metrics(
+            {
+                f"{check['name']}/{key}": value
+                for check in verdict["checks"]
+                for key, value in _numbers(check["figures"]).items()
+            }
+        )
+        mlflow.log_dict(dict(verdict), "verdict.json")
+    client().set_model_version_tag(REGISTERED, version, "verdict", said)
+    return active.info.run_id
+
+
+def _numbers(figures: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Flatten figures to names that MLflow takes; an interval becomes its two ends."""
+    found: dict[str, float] = {}
+    for key, value in figures.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            found |= _numbers(value, f"{name}/")
+        elif isinstance(value, list):
+            ends = zip(("low", "high"), value, strict=True)
+            found |= {f"{name}/{end}": float(v) for end, v in ends if v is not None}
+        elif isinstance(value, int | float):
+            found[name] = float(value)
+    return found

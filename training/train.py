@@ -213,10 +213,21 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``from``, ``to`` and ``horizons``.
+        ``from``, ``to`` and ``horizons``: of every model the figures of the whole window; by kind
+        of drug those of the champion.
     """
+    champion = metrics["champion"]
     return {
         "from": metrics["protocol"]["from"],
         "to": metrics["protocol"]["to"],
-        "horizons": metrics["horizons"],
+        "horizons": {
+            horizon: {
+                **{key: value for key, value in found.items() if key != "years"},
+                "models": {
+                    name: {k: v for k, v in model.items() if k != "strata" or name == champion}
+                    for name, model in found["models"].items()
+                },
+            }
+            for horizon, found in metrics["horizons"].items()
+        },
     }

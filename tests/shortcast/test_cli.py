@@ -563,7 +563,9 @@ def test_whatever_is_told_of_a_made_up_market_says_so_first(
     named = SimpleNamespace(name="blend", version="2", data="simulated")
     monkeypatch.setattr(jobs, "train", lambda **_: "2")
     monkeypatch.setattr(jobs, "score", lambda *_, **__: jobs.JobResult(1, message="Scored."))
-    monkeypatch.setattr(promotion, "promote", lambda *_, **__: named)
+    verdict = {"passed": True, "checks": [], "note": "Compared.", "forced": None}
+    promoted = promotion.Promotion(named, verdict)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(promotion, "promote", lambda *_, **__: promoted)
     monkeypatch.setattr(audit, "poisoned_future", lambda *_, **__: [])
     monkeypatch.setattr(first_run, "prepare", lambda *_, **__: None)
     monkeypatch.setattr(fetching, "fetch", lambda *_, **__: fetching.FetchReport((), (), {}))
@@ -587,7 +589,7 @@ def test_whatever_is_told_of_a_made_up_market_says_so_first(
     ):
         answer = shortcast(*command)
         assert (answer.code, answer.out.splitlines()[0]) == (0, SIMULATED), command
-    for command in (("build",), ("score",), ("fetch",), ("archive", "verify")):
+    for command in (("build",), ("score",), ("promote",), ("fetch",), ("archive", "verify")):
         assert shortcast(*command, "--json").json["data"] == "simulated"
     assert {run["data"] for run in shortcast("runs", "--json").json} == {"simulated"}
     assert shortcast("audit", "--records", tmp_path).out.startswith("Not one cell")
@@ -613,3 +615,30 @@ def test_up_says_which_address_to_open_and_serves_there(
     answer = shortcast("up", "--no-serve")
     assert answer == Answer(0, "", "")
     assert (prepared[1:], served[1:]) == ([None], [])
+
+
+def test_a_refused_promotion_prints_its_verdict_and_fails(
+    shortcast: Shell, own_simulated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shortcast.training import promotion
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise promotion.RefusedError(
+            "Version 3 was not promoted.", {"passed": False, "version": "3"}
+        )
+
+    monkeypatch.setattr(promotion, "promote", refuse)
+    answer = shortcast("promote", "--json")
+    assert answer.sentence == "Version 3 was not promoted."
+    assert answer.json == {"data": "simulated", "passed": False, "version": "3"}
+
+
+@pytest.mark.parametrize(
+    "half", [("--force",), ("--reason", "because"), ("--force", "--reason", " ")]
+)
+def test_the_promotion_rule_is_overruled_with_a_reason_only(
+    shortcast: Shell, half: tuple[str, ...]
+) -> None:
+    answer = shortcast("promote", *half)
+    assert answer.code == 2
+    assert "--reason" in answer.err

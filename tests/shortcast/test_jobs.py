@@ -115,18 +115,21 @@ def test_a_backtest_gets_the_whole_panel_and_the_months_to_score(
 
     def run(panel: Path, spells: Any, end: date, *rest: Any, **named: Any) -> Result:
         days = pq.read_table(panel, columns=["as_of"])["as_of"].to_pylist()
-        asked.append((min(days), max(days), end, *rest, named["random_split"], named["data"]))
+        wanted = [named[key] for key in ("random_split", "report", "by_group", "data")]
+        asked.append((min(days), max(days), end, *rest, *wanted))
         assert len(named["records"]) == len(TREE)
         return Result()
 
     monkeypatch.setattr(backtest, "run_backtest", run)
     monkeypatch.setattr(jobs, "PANEL_START", "2020-06")
     out = tmp_path / "out"
-    assert jobs.backtest("2020-07", "2020-08", out, random_split=True) == Result.metrics
+    assert (
+        jobs.backtest("2020-07", "2020-08", out, random_split=True, report=True) == Result.metrics
+    )
     assert asked == [
         (
             *(date(2020, 6, 1), date(2020, 9, 1), date.fromisoformat(CAPTURES[-1])),
-            *(date(2020, 7, 1), date(2020, 8, 1), out, True, "real"),
+            *(date(2020, 7, 1), date(2020, 8, 1), out, True, True, False, "real"),
         )
     ]
 

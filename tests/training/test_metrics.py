@@ -178,3 +178,40 @@ def test_one_newton_step_is_close_to_a_fit_of_each_resample() -> None:
     np.testing.assert_allclose(fast, slow, atol=0.04)
     same = metrics.calibration_slope_draws(y, score, drug, np.ones((1, 400)))
     assert same[0] == pytest.approx(metrics.calibration_slope(y, score), abs=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS, st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_a_resample_by_matrix_products_is_as_good_as_repeated_rows(
+    rows: list[Row], times: list[int]
+) -> None:
+    y, score, _, drug = columns(rows)
+    draws = np.array([times, [1] * 6], dtype=float)
+    drawn = metrics.ap_and_auc_draws(y, score, drug, draws)
+    repeat = np.repeat(np.arange(len(y)), np.array(times)[drug])
+    for part, chosen in enumerate((repeat, np.arange(len(y)))):
+        plain = metrics.ap_and_auc(y[chosen], score[chosen])
+        for a, b in zip(drawn, plain, strict=True):
+            np.testing.assert_allclose(a[part], b[0], atol=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS, st.integers(1, 6))
+def test_a_ceiling_is_what_a_list_ordered_by_the_outcome_has(rows: list[Row], size: int) -> None:
+    y, _, month, _ = columns(rows)
+    precision, recall, _ = metrics.precision_recall_at(y, y, month, size)
+    np.testing.assert_allclose(metrics.ceilings_at(y, month, size), (precision, recall))
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS, st.integers(1, 6))
+def test_on_the_list_are_the_rows_of_a_naive_list(rows: list[Row], size: int) -> None:
+    y, score, month, _ = columns(rows)
+    on = metrics.on_list(y, score, month, size)
+    assert sorted(np.flatnonzero(on)) == sorted(naive_list(y, score, month, size))
+
+
+def test_tenths_are_as_good_as_equal_and_in_order() -> None:
+    parts = metrics.tenths(np.array([0.3, 0.1, 0.2, 0.1, 0.9]), 2)
+    assert [part.tolist() for part in parts] == [[1, 3, 2], [0, 4]]
+    assert len(metrics.tenths(np.array([0.5, 0.4]))) == 2

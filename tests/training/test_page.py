@@ -39,6 +39,20 @@ FIGURES: dict[str, Any] = {
         "lead_days_quartiles": [None, None],
     },
 }
+TIMING: dict[str, Any] = {
+    "frozen": {
+        "live_minus_frozen": {
+            "ap": {"difference": 0.0004, "interval": [-0.002, 0.003]},
+            "roc_auc": {"difference": 0.012, "interval": [0.001, 0.02]},
+        }
+    },
+    "timing": {
+        "auc_of_changes_drugs": 61,
+        "auc_of_changes": 0.58,
+        "auc_of_changes_interval": [0.52, 0.63],
+        "auc": 0.61,
+    },
+}
 METRICS: dict[str, Any] = {
     "champion": "blend",
     "data": "real",
@@ -57,6 +71,7 @@ METRICS: dict[str, Any] = {
             "models": {
                 "blend": {
                     **FIGURES,
+                    **TIMING,
                     "versus": {
                         "traits": {
                             "ap": {"difference": -0.0024, "interval": [-0.0283, 0.0146]},
@@ -68,10 +83,14 @@ METRICS: dict[str, Any] = {
                         "injection": {
                             "yes": {"rows": 15984, "positives": 249, **FIGURES},
                             "no": {"rows": 39555, "positives": 107, **FIGURES},
-                        }
+                        },
+                        "single_source": {
+                            "yes": {"rows": 55539, "positives": 372, **FIGURES},
+                            "no": {"rows": 0, "positives": 0},
+                        },
                     },
                 },
-                "traits": {**FIGURES, "roc_auc": 0.833},
+                "traits": {**FIGURES, **TIMING, "roc_auc": 0.833},
             },
         }
     },
@@ -120,6 +139,21 @@ def test_the_strata_are_told_apart() -> None:
     page = evaluation_page(METRICS)
     assert "| injection: yes | 15984 | 249 |" in page
     assert "| injection: no | 39555 | 107 |" in page
+
+
+def test_a_stratum_without_an_onset_has_no_figures() -> None:
+    page = evaluation_page(METRICS)
+    assert "| single source: yes |" in page
+    assert "| single source: no |" not in page
+
+
+def test_what_following_the_records_was_worth_stands_for_every_model() -> None:
+    page = evaluation_page(METRICS)
+    figures = (
+        "+0.000 (-0.002 to 0.003) | +0.012 (0.001 to 0.020) | 61 | 0.580 (0.520 to 0.630) | 0.610"
+    )
+    assert f"| 6 months | blend | {figures} |" in page
+    assert f"| 6 months | traits | {figures} |" in page
 
 
 def test_a_leaky_figure_never_stands_without_the_warning_and_the_honest_one() -> None:

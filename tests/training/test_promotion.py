@@ -16,35 +16,46 @@ from shortcast.settings import settings
 from shortcast.training.backtest import Backtest
 from shortcast.training.bundle import Bundle
 from shortcast.training.linear import LinearPart
-from shortcast.training.promotion import (
+from shortcast.training.promotion import RefusedError, export, promote
+from shortcast.training.promotion_rule import (
+    CALIBRATION,
     HORIZON,
+    LEAST_ONSETS,
+    LEAST_SPEARMAN,
+    MONTHS,
+    MOST_REPLACED,
     MUST_BEAT,
-    check_challenger,
-    export,
-    promote,
+    TOLERANCE,
+    judge,
 )
 from shortcast.training.train import train
 
 
 def test_a_challenger_must_beat_what_anyone_can_count(bundle: Bundle) -> None:
-    check_challenger("blend", bundle.metrics)
+    assert judge("blend", bundle.metrics).passed
     for rival in ("past_listings", "points"):
         metrics = deepcopy(bundle.metrics)
         models = metrics["horizons"]["6"]["models"]
         models[rival]["ap"] = models["blend"]["ap"]
-        with pytest.raises(ShortcastError, match=f"not promoted.*{rival}"):
-            check_challenger("blend", metrics)
+        verdict = judge("blend", metrics)
+        assert not verdict.passed
+        assert f"that of {rival} {models['blend']['ap']:.4f}" in verdict.refusal
 
 
 def test_a_challenger_without_a_backtest_is_refused() -> None:
-    with pytest.raises(ShortcastError, match="shortcast backtest"):
-        check_challenger("blend", {})
+    assert "shortcast backtest" in judge("blend", {}).refusal
 
 
 def test_the_written_policy_is_the_one_that_is_applied(repo_root: Path) -> None:
     policy = (repo_root / "mlflow" / "promotion.md").read_text()
     assert all(f"**{rival}**" in policy for rival in MUST_BEAT)
     assert f"**{HORIZON} months**" in policy
+    assert f"**{MONTHS} months**" in policy
+    assert f"**{LEAST_ONSETS} onsets**" in policy
+    assert f"**{TOLERANCE:.0%}**".replace("%", " %") in policy
+    assert f"**{CALIBRATION[0]} to {CALIBRATION[1]}**" in policy
+    assert f"**{LEAST_SPEARMAN}**" in policy
+    assert f"**{MOST_REPLACED}**" in policy
 
 
 def test_an_export_that_is_there_already_is_kept(bundle: Bundle, tmp_path: Path) -> None:
@@ -87,10 +98,19 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
         "data": "simulated",
     }
     unproven = train(market.panel, market.spells, market.records_end, **arguments)
-    with pytest.raises(ShortcastError, match="No backtest of these records"):
+    with pytest.raises(RefusedError, match="No backtest of these records") as refused:
         promote()
     assert not settings().champion.exists()
-    assert promote(force=True).version == unproven.version == "1"
+    assert not refused.value.verdict["passed"]
+    forced = promote(force="a first look")
+    assert forced.bundle.version == unproven.version == "1"
+    assert forced.verdict["forced"] == "a first look"
+    store = tracking.client()
+    found = store.get_experiment_by_name(tracking.PROMOTIONS)
+    assert found is not None
+    logged_runs = store.search_runs([found.experiment_id], order_by=["start_time"])
+    said = [(run.data.tags["verdict"], run.data.tags["reason"]) for run in logged_runs]
+    assert said == [("refused", ""), ("forced", "a first look")]
 
     run_id = tracking.log_backtest(backtest)
     run = tracking.client().get_run(run_id)
@@ -100,6 +120,7 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     assert run.data.tags["records_checksum"] == "checksum-of-the-market"
     logged = {file.path for file in tracking.client().list_artifacts(run_id)}
     assert {"metrics.json", "manifest.json", "records.json", "reliability.png"} <= logged
+    assert tracking.FORECASTS in logged
 
     unproven_run = tracking.client().get_run(unproven.run_id)
     assert "backtest_run" not in unproven_run.data.tags
@@ -111,8 +132,10 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     logged = {file.path for file in tracking.client().list_artifacts(proven.run_id)}
     assert {"reliability.png", "linear-6-months.json"} <= logged
     assert {"lightgbm.rounds", "logistic.strength"} <= proven_run.data.params.keys()
-    champion = promote(proven.version)
+    champion, verdict = promote(proven.version)
     assert champion.version == "2"
+    # The first champion has no backtest to be held against.
+    assert (verdict["champion"], verdict["compared"], verdict["passed"]) == ("1", False, True)
     served = Bundle.load(settings().champion)
     assert served == champion
     assert served.metrics["horizons"]["6"]["models"]["blend"]["roc_auc"] == roc_auc
@@ -125,8 +148,17 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     regression = tracking.artifacts.load_text(f"runs:/{proven.run_id}/linear-6-months.json")
     assert LinearPart.from_text(regression) == served.linear[6]
 
-    # Back to the first version: the link moves, both exports stay.
-    assert promote("1", force=True).version == Bundle.load(settings().champion).version == "1"
+    # The same settings again: nothing is lost, and both are compared on what they forecast.
+    again = promote(train(market.panel, market.spells, market.records_end, **arguments).version)
+    assert again.verdict["compared"]
+    assert [check["passed"] for check in again.verdict["checks"]] == [True] * 5
+    (last, *_) = store.search_runs([found.experiment_id], order_by=["start_time DESC"])
+    assert last.data.metrics["champion/ap/difference"] == 0.0
+    assert last.data.params == {"version": "3", "champion": "2"}
+
+    # Back to the first version: the link moves, all exports stay.
+    back = promote("1", force="back to the first")
+    assert back.bundle.version == Bundle.load(settings().champion).version == "1"
     with pytest.raises(ShortcastError, match="no version 9"):
         promote("9")
 
@@ -142,7 +174,7 @@ def test_a_model_of_the_other_kind_of_records_is_not_promoted(
     monkeypatch.setattr(tracking, "set_champion", moved.append)
     monkeypatch.setattr(Archive, "data", lambda self: "real")
     with pytest.raises(ShortcastError, match=r"trained on simulated records .* holds real ones"):
-        promote("1", force=True)
+        promote("1", force="all the same")
     assert moved == []
     assert not settings().champion.exists()
 

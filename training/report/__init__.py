@@ -1,0 +1,1 @@
+"""The page of a backtest: one HTML file with every figure, its baselines and its intervals."""
