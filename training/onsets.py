@@ -161,7 +161,7 @@ def onset_list(
     found = []
     for _, part in own.sort_values("as_of").groupby(["onset_date", "drug_id"]):
         onset, drug = pd.Timestamp(part["onset_date"].iloc[0]), str(part["drug_id"].iloc[0])
-        last, best = part.iloc[-1], part.loc[part["rank"].idxmin()]
+        last, best = part.iloc[-1], part.iloc[int(part["rank"].to_numpy().argmin())]
         found.append(
             {
                 "drug_id": drug,

@@ -70,7 +70,7 @@ class Champion(Envelope):
     ]
     metrics: Annotated[
         dict[str, Any],
-        Field(description="All figures of that backtest, as in metrics.json: every model compared"),
+        Field(description="Figures of that backtest's window, as in metrics.json, of every model"),
     ]
     card: Annotated[str, Field(description="The model card, Markdown")]
 
