@@ -5,11 +5,12 @@ No test may touch the network, the home of the person who runs it, or a tracking
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ import pytest
 from shortcast.settings import Settings, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+#: Fills a folder.
+Maker = Callable[[Path], None]
 
 # Set before anything imports mlflow: nothing leaves the machine unasked.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -120,12 +124,38 @@ def real_home(records_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Maker], Path]:
+    """``made_once(name, make)``: a folder that the first to ask fills, and all others read.
+
+    Tests may run in several processes, each with a session of its own; what takes seconds to
+    make is made by one of them, for which the others wait. Its path is told to ``make``.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def folder(name: str, make: Maker) -> Path:
+        made = shared / f"once-{name}"
+        with (shared / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (made / "whole").exists():
+                shutil.rmtree(made, ignore_errors=True)
+                made.mkdir()
+                make(made)
+                (made / "whole").touch()
+        return made
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_home(made_once: Callable[[str, Maker], Path]) -> Path:
     """A home with the warehouse of the tiny made-up records: read only, made once."""
     from tiny_records import write_tree
 
-    folder = tmp_path_factory.mktemp("tiny")
-    return _built(folder / "home", write_tree(folder / "records"))
+    def make(folder: Path) -> None:
+        _built(folder / "home", write_tree(folder / "records"))
+
+    return made_once("tiny", make) / "home"
 
 
 @pytest.fixture
@@ -136,13 +166,15 @@ def own_tiny_home(tiny_home: Path, shortcast_home: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def simulated_tiny_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def simulated_tiny_home(made_once: Callable[[str, Maker], Path]) -> Path:
     """The same records in a home that takes them for simulated ones: read only, made once."""
     from tiny_records import TREE, write_tree
 
-    folder = tmp_path_factory.mktemp("simulated")
-    files = {"/SIMULATED-".join(place.rsplit("/", 1)): raw for place, raw in TREE.items()}
-    return _built(folder / "home", write_tree(folder / "records", files))
+    def make(folder: Path) -> None:
+        files = {"/SIMULATED-".join(place.rsplit("/", 1)): raw for place, raw in TREE.items()}
+        _built(folder / "home", write_tree(folder / "records", files))
+
+    return made_once("simulated", make) / "home"
 
 
 @pytest.fixture

@@ -49,6 +49,21 @@ def run(*command: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.fixture(scope="module")
+def imports(repo_root: Path, tracked: list[str]) -> dict[str, list[str]]:
+    """Modules that each Python file imports by their full names, in its own order."""
+    found: dict[str, list[str]] = {}
+    for path in tracked:
+        if path.endswith(".py"):
+            names = found.setdefault(path, [])
+            for node in ast.walk(ast.parse((repo_root / path).read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    names += [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                    names.append(node.module or "")
+    return found
+
+
 def locked(requirements: Path) -> dict[str, set[str]]:
     """Names in a requirements file, each with its pinned versions."""
     versions: dict[str, set[str]] = {}
@@ -97,18 +112,13 @@ def test_each_package_folder_is_listed(
         assert ast.get_docstring(ast.parse((repo_root / folder / "__init__.py").read_text("utf-8")))
 
 
-def test_folders_are_imported_by_their_full_names(repo_root: Path, tracked: list[str]) -> None:
-    bare = []
-    for path in tracked:
-        if not path.endswith(".py"):
-            continue
-        for node in ast.walk(ast.parse((repo_root / path).read_text(encoding="utf-8"))):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                names = [node.module or ""]
-            bare += [f"{path}:{name}" for name in names if name.split(".")[0] in FOLDERS]
+def test_folders_are_imported_by_their_full_names(imports: dict[str, list[str]]) -> None:
+    bare = [
+        f"{path}:{name}"
+        for path, names in imports.items()
+        for name in names
+        if name.split(".")[0] in FOLDERS
+    ]
     assert bare == [], "write shortcast.features, not features"
 
 
@@ -164,16 +174,14 @@ def test_base_requirements_leave_training_out(repo_root: Path) -> None:
     assert set(locked(repo_root / "requirements" / "all.txt")) >= TRAINING_ONLY
 
 
-def test_what_is_declared_is_used(repo_root: Path, tracked: list[str]) -> None:
+def test_what_is_declared_is_used(repo_root: Path, imports: dict[str, list[str]]) -> None:
     # What nobody imports is only more to install, to patch and to attack.
-    imported: set[str] = set()
-    for path in tracked:
-        if path.endswith(".py") and path.split("/")[0] in ("shortcast", *FOLDERS):
-            for node in ast.walk(ast.parse((repo_root / path).read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Import):
-                    imported |= {alias.name.split(".")[0] for alias in node.names}
-                elif isinstance(node, ast.ImportFrom):
-                    imported.add((node.module or "").split(".")[0])
+    imported = {
+        name.split(".")[0]
+        for path, names in imports.items()
+        if path.split("/")[0] in ("shortcast", *FOLDERS)
+        for name in names
+    }
     used = {
         name.lower().replace("_", "-")
         for module, names in packages_distributions().items()

@@ -89,7 +89,7 @@ DAYS = st.integers(-20, 20).map(around)
 FACTS = st.lists(st.tuples(st.integers(0, 9), DAYS, st.none() | DAYS), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(facts=FACTS, dates=st.sets(DAYS, min_size=1, max_size=5))
 def test_it_agrees_with_the_rule_row_by_row(
     connection: duckdb.DuckDBPyConnection, facts: list[Fact], dates: set[date]
@@ -103,7 +103,7 @@ def test_it_agrees_with_the_rule_row_by_row(
     assert visible(connection, facts, *dates) == sorted(expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(facts=FACTS, later=FACTS, t=DAYS)
 def test_rows_that_became_known_at_t_or_later_change_nothing_at_t(
     connection: duckdb.DuckDBPyConnection, facts: list[Fact], later: list[Fact], t: date

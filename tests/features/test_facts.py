@@ -351,7 +351,7 @@ CASES = st.lists(random_snapshots(), min_size=1, max_size=12).map(
 TABLES = st.sampled_from([LIST, LOG, LAGGED])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(CASES, TABLES)
 def test_every_version_agrees_with_the_rules_followed_row_by_row(
     cases: dict[str, Snapshots], table: Table
@@ -378,7 +378,7 @@ def visible(found: list[Row], source: str, t: date) -> list[tuple[str, ...]]:
     )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(CASES, TABLES, st.data())
 def test_a_later_snapshot_changes_nothing_of_what_was_known_before(
     cases: dict[str, Snapshots], table: Table, data: st.DataObject
@@ -395,7 +395,7 @@ def test_a_later_snapshot_changes_nothing_of_what_was_known_before(
             assert visible(now, source, t) == visible(then, source, t)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(CASES)
 def test_on_the_day_after_a_snapshot_a_list_says_what_that_snapshot_shows(
     cases: dict[str, Snapshots],

@@ -297,7 +297,7 @@ def random_facts(seed: int) -> Facts:
 DATES: Sequence[date] = [on(n) for n in (0, 2, 5, 8, 12)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_the_market_agrees_with_a_plain_reading_of_the_rows(
     connection: duckdb.DuckDBPyConnection, seed: int
@@ -329,7 +329,7 @@ def test_the_market_agrees_with_a_plain_reading_of_the_rows(
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), number=st.integers(0, 10))
 def test_facts_that_became_known_at_t_or_later_change_nothing_at_t(
     connection: duckdb.DuckDBPyConnection, seed: int, number: int

@@ -639,7 +639,7 @@ def random_market(connection: duckdb.DuckDBPyConnection, seed: int) -> dict[str,
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_known_listings_agree_with_a_plain_reading_of_the_rows(
     shortage_tables: duckdb.DuckDBPyConnection, seed: int
@@ -651,7 +651,7 @@ def test_known_listings_agree_with_a_plain_reading_of_the_rows(
     assert sorted(listed_at(shortage_tables, *days), key=str) == sorted(expected, key=str)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), number=st.integers(0, 20))
 def test_rows_that_became_known_at_t_or_later_change_nothing_at_t(
     shortage_tables: duckdb.DuckDBPyConnection, seed: int, number: int

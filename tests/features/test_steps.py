@@ -77,7 +77,15 @@ def test_what_hangs_on_a_table_that_was_made_again_is_made_again_too(
     assert content(config) == by_steps
 
 
-@pytest.mark.parametrize("damage", ["gone", "garbage", "older", "table"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param("gone", marks=pytest.mark.slow),
+        pytest.param("garbage", marks=pytest.mark.slow),
+        "older",
+        "table",
+    ],
+)
 def test_a_warehouse_in_force_that_is_of_no_use_is_not_asked(
     config: Settings, tmp_path: Path, damage: str
 ) -> None:
@@ -135,6 +143,7 @@ def test_a_step_that_is_no_more_leaves_no_table(tmp_path: Path) -> None:
     assert found == [("a",), ("build_steps",)]
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_leaves_nothing_to_take_over(config: Settings) -> None:
     shutil.copy(config.warehouse, config.warehouse.with_name(".warehouse.duckdb.building"))
     held = content(config)

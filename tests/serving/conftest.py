@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -20,6 +21,7 @@ from shortcast.features import panel
 from shortcast.features.asof import AsOf
 from shortcast.monitoring import forecast_log
 from shortcast.monitoring.forecast_log import NewRun
+from shortcast.monitoring.job_runs import record
 from shortcast.serving.alerts import refresh_alerts
 from shortcast.serving.app import create_app
 from shortcast.settings import Settings
@@ -199,8 +201,9 @@ class Market:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        settings.home.mkdir(parents=True)
-        (settings.home / "shortcast.db").write_bytes(database_bytes())
+        if not settings.home.exists():
+            settings.home.mkdir(parents=True)
+            (settings.home / "shortcast.db").write_bytes(database_bytes())
 
     def add_run(
         self,
@@ -274,6 +277,12 @@ class Market:
         ):
             return refresh_alerts(writing, run_id, warehouse)
 
+    def left_alone(self) -> Path:
+        """Close its database, so that the files of its home can be copied; return the home."""
+        # Closing the last connection moves the write-ahead log into the file.
+        engine(self.settings).dispose()
+        return self.settings.home
+
 
 @pytest.fixture
 def bare_market(shortcast_home: Path) -> Market:
@@ -281,19 +290,45 @@ def bare_market(shortcast_home: Path) -> Market:
     return Market(Settings(home=shortcast_home))
 
 
+@pytest.fixture(scope="session")
+def whole_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of an installation with a warehouse, a champion and two runs: to be copied."""
+    made = Market(Settings(home=tmp_path_factory.mktemp("market") / "home"))
+    made.write_warehouse()
+    made.export_champion()
+    made.add_run(date(2022, 4, 1), dict.fromkeys(NAMES, 0.01), ())
+    made.add_run(date(2022, 5, 1))
+    return made.left_alone()
+
+
 @pytest.fixture
-def market(bare_market: Market) -> Market:
+def market(whole_market: Path, shortcast_home: Path) -> Market:
     """An installation with a warehouse, a champion and two runs."""
-    bare_market.write_warehouse()
-    bare_market.export_champion()
-    bare_market.add_run(date(2022, 4, 1), dict.fromkeys(NAMES, 0.01), ())
-    bare_market.add_run(date(2022, 5, 1))
-    return bare_market
+    shutil.copytree(whole_market, shortcast_home)
+    return Market(Settings(home=shortcast_home))
+
+
+@pytest.fixture(scope="session")
+def simulated_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a whole installation on made-up records: to be copied."""
+    made = Market(Settings(home=tmp_path_factory.mktemp("simulated") / "home"))
+    made.write_warehouse(data="simulated")
+    made.export_champion(data="simulated")
+    made.refresh(made.add_run(date(2022, 5, 1), data="simulated"))
+    with record("score", date(2022, 5, 1), settings=made.settings) as recorder:
+        recorder.message = "All drugs at risk scored."
+    return made.left_alone()
 
 
 @pytest.fixture
-def read_evidence(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, date]]:
-    """Stand in for the panel's evidence, and note what was asked for."""
+def simulated(simulated_market: Path, shortcast_home: Path, read_evidence: object) -> Market:
+    """A whole installation on made-up records."""
+    shutil.copytree(simulated_market, shortcast_home)
+    return Market(Settings(home=shortcast_home))
+
+
+def _stand_in_for_evidence(patch: pytest.MonkeyPatch) -> list[tuple[str, date]]:
+    """Let the panel's evidence be `EVIDENCE`; return the list of what is asked for."""
     asked: list[tuple[str, date]] = []
 
     def evidence(
@@ -304,9 +339,15 @@ def read_evidence(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, date]]:
         asked.append((drug_id, as_of))
         return [dict(row) for row in EVIDENCE]
 
-    monkeypatch.setattr(panel, "evidence", evidence)
-    monkeypatch.setattr(panel, "prepare", lambda view: None)
+    patch.setattr(panel, "evidence", evidence)
+    patch.setattr(panel, "prepare", lambda view: None)
     return asked
+
+
+@pytest.fixture
+def read_evidence(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, date]]:
+    """Stand in for the panel's evidence, and note what was asked for."""
+    return _stand_in_for_evidence(monkeypatch)
 
 
 @pytest.fixture
@@ -335,3 +376,22 @@ def client_of() -> Iterator[Callable[[Market], TestClient]]:
     yield make
     for client in opened:
         client.__exit__(None, None, None)
+
+
+def _reader(home: Path) -> Iterator[TestClient]:
+    with pytest.MonkeyPatch.context() as patch:
+        _stand_in_for_evidence(patch)
+        with TestClient(create_app(Settings(home=home)), raise_server_exceptions=False) as opened:
+            yield opened
+
+
+@pytest.fixture(scope="module")
+def reader(whole_market: Path) -> Iterator[TestClient]:
+    """One client of `market` for all tests of a file that change nothing."""
+    yield from _reader(whole_market)
+
+
+@pytest.fixture(scope="module")
+def simulated_reader(simulated_market: Path) -> Iterator[TestClient]:
+    """One client of `simulated` for all tests of a file that change nothing."""
+    yield from _reader(simulated_market)

@@ -18,7 +18,6 @@ from fastapi.testclient import TestClient
 from shortcast.errors import ShortcastError
 from shortcast.features import groups
 from shortcast.features.sources import registry
-from shortcast.monitoring.job_runs import record
 from shortcast.serving.app import serve
 from shortcast.settings import Settings
 
@@ -31,33 +30,21 @@ ANSWERS = (
 )
 
 
-@pytest.fixture
-def simulated(bare_market: Any, read_evidence: object) -> Any:
-    """A whole installation on made-up records."""
-    bare_market.write_warehouse(data="simulated")
-    bare_market.export_champion(data="simulated")
-    run = bare_market.add_run(date(2022, 5, 1), data="simulated")
-    bare_market.refresh(run)
-    with record("score", date(2022, 5, 1), settings=bare_market.settings) as recorder:
-        recorder.message = "All drugs at risk scored."
-    return bare_market
+@pytest.mark.parametrize("path", ANSWERS)
+def test_every_answer_says_which_kind_it_is(simulated_reader: TestClient, path: str) -> None:
+    assert simulated_reader.get(path).json()["data"] == "simulated"
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-def test_every_answer_says_which_kind_it_is(simulated: Any, client_of: Opener, path: str) -> None:
-    assert client_of(simulated).get(path).json()["data"] == "simulated"
-
-
-@pytest.mark.parametrize("path", ANSWERS)
-def test_real_records_are_called_real(client: TestClient, path: str) -> None:
-    assert client.get(path).json()["data"] == "real"
+def test_real_records_are_called_real(reader: TestClient, path: str) -> None:
+    assert reader.get(path).json()["data"] == "real"
 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_tables_of_simulated_results_say_so_in_their_file_names(
-    simulated: Any, client_of: Opener, name: str
+    simulated_reader: TestClient, name: str
 ) -> None:
-    answer = client_of(simulated).get(f"/v1/{name}.csv")
+    answer = simulated_reader.get(f"/v1/{name}.csv")
     assert f'filename="SIMULATED-shortcast-{name}.csv"' in answer.headers["content-disposition"]
     rows = list(csv.DictReader(answer.text.splitlines()))
     assert rows
@@ -101,17 +88,17 @@ def texts(opened: TestClient, path: str) -> list[str]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_name_no_public_body_as_the_source_of_made_up_rows(
-    simulated: Any, client_of: Opener, path: str
+    simulated_reader: TestClient, path: str
 ) -> None:
-    found = texts(client_of(simulated), path)
+    found = texts(simulated_reader, path)
     assert unmarked(found) == []
     assert "public records" not in " ".join(found).lower()
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_of_real_records_name_public_records(client: TestClient, path: str) -> None:
+def test_pages_of_real_records_name_public_records(reader: TestClient, path: str) -> None:
     """What is asked for above is no empty wish."""
-    found = texts(client, path)
+    found = texts(reader, path)
     assert "public records" in " ".join(found)
     if path in ("/sources", "/model", "/"):
         assert unmarked(found)
@@ -119,32 +106,32 @@ def test_pages_of_real_records_name_public_records(client: TestClient, path: str
 
 @pytest.mark.parametrize("path", ANSWERS)
 def test_answers_name_no_public_body_as_the_source_of_made_up_rows(
-    simulated: Any, client_of: Opener, path: str
+    simulated_reader: TestClient, path: str
 ) -> None:
-    assert unmarked(strings(client_of(simulated).get(path).json())) == []
+    assert unmarked(strings(simulated_reader.get(path).json())) == []
 
 
-def test_sources_of_real_records_are_named_as_they_are(client: TestClient) -> None:
-    assert len(unmarked(strings(client.get("/v1/sources").json()))) > 2 * len(registry()) - 1
+def test_sources_of_real_records_are_named_as_they_are(reader: TestClient) -> None:
+    assert len(unmarked(strings(reader.get("/v1/sources").json()))) > 2 * len(registry()) - 1
 
 
-def test_tables_of_real_results_have_no_mark(client: TestClient) -> None:
+def test_tables_of_real_results_have_no_mark(reader: TestClient) -> None:
     for name in LISTS:
-        answer = client.get(f"/v1/{name}.csv")
+        answer = reader.get(f"/v1/{name}.csv")
         assert f'filename="shortcast-{name}.csv"' in answer.headers["content-disposition"]
         assert "SIMULATED" not in answer.text
 
 
-def test_pages_of_real_results_have_no_mark(client: TestClient) -> None:
+def test_pages_of_real_results_have_no_mark(reader: TestClient) -> None:
     for path in ("/", "/docs", "/nowhere"):
-        assert "SIMULATED" not in client.get(path, headers={"accept": "text/html"}).text
+        assert "SIMULATED" not in reader.get(path, headers={"accept": "text/html"}).text
 
 
 @pytest.mark.parametrize("path", ["/docs", "/drugs/no-such-drug", "/nowhere", "/model", "/sources"])
 def test_pages_that_show_no_forecast_are_marked_too(
-    simulated: Any, client_of: Opener, path: str
+    simulated_reader: TestClient, path: str
 ) -> None:
-    page = client_of(simulated).get(path, headers={"accept": "text/html"})
+    page = simulated_reader.get(path, headers={"accept": "text/html"})
     assert '<p class="banner" role="note"><strong>SIMULATED' in page.text
     assert "<title>SIMULATED · " in page.text
 
@@ -166,18 +153,17 @@ def test_metrics_name_the_kind_of_records(bare_market: Any, client_of: Opener, d
 
 
 def test_simulated_records_are_as_fresh_as_on_the_day_after_their_end(
-    simulated: Any, client_of: Opener
+    simulated_reader: TestClient,
 ) -> None:
     """Their newest snapshot is of 1 May 2022: by the clock it would be years old."""
-    client = client_of(simulated)
     (shortages,) = (
         item
-        for item in client.get("/v1/sources").json()["items"]
+        for item in simulated_reader.get("/v1/sources").json()["items"]
         if item["source"] == "fda_shortages"
     )
     assert (shortages["state"], shortages["age_days"]) == ("fresh", 1)
-    assert "days old" not in client.get("/").text
-    assert "shortcast_forecast_age_days 1.0" in client.get("/metrics").text
+    assert "days old" not in simulated_reader.get("/").text
+    assert "shortcast_forecast_age_days 1.0" in simulated_reader.get("/metrics").text
 
 
 @pytest.mark.parametrize(("champion", "records"), [("simulated", "real"), ("real", "simulated")])

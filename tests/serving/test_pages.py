@@ -61,9 +61,9 @@ def read(client: TestClient, path: str) -> Page:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_is_whole_accessible_and_says_what_a_score_is_not(
-    client: TestClient, path: str
+    reader: TestClient, path: str
 ) -> None:
-    page = read(client, path)
+    page = read(reader, path)
     assert page.all("html") == [{"lang": "en"}]
     assert len(page.all("h1")) == 1
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all(
@@ -78,49 +78,49 @@ def test_every_page_is_whole_accessible_and_says_what_a_score_is_not(
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing(
-    client: TestClient, path: str
+    reader: TestClient, path: str
 ) -> None:
-    page = read(client, path)
+    page = read(reader, path)
     assert page.all("script") == []
     assert page.all("style") == []
     assert not any("style" in attributes for _, attributes in page.elements)
     for tag, name in (("link", "href"), ("img", "src"), ("a", "href"), ("form", "action")):
         assert all(str(a[name]).startswith(("/", "#")) for a in page.all(tag)), tag
-    policy = client.get(path).headers["content-security-policy"]
+    policy = reader.get(path).headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "script-src" not in policy
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_link_of_a_page_leads_somewhere(client: TestClient, path: str) -> None:
-    page = read(client, path)
+def test_every_link_of_a_page_leads_somewhere(reader: TestClient, path: str) -> None:
+    page = read(reader, path)
     links = {str(a["href"]) for tag in ("a", "link") for a in page.all(tag)}
     ids = {str(a["id"]) for _, a in page.elements if "id" in a}
     for link in sorted(links):
         if link.startswith("#"):
             assert link[1:] in ids
         else:
-            assert client.get(link).status_code == 200, link
+            assert reader.get(link).status_code == 200, link
 
 
-def test_every_page_has_a_title_of_its_own(client: TestClient) -> None:
-    titles = [re.findall("<title>(.*?)</title>", client.get(path).text)[0] for path in PAGES]
+def test_every_page_has_a_title_of_its_own(reader: TestClient) -> None:
+    titles = [re.findall("<title>(.*?)</title>", reader.get(path).text)[0] for path in PAGES]
     assert len(set(titles)) == len(PAGES)
     assert all(title.endswith(" · shortcast") for title in titles)
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_table_says_what_it_is_and_what_its_columns_are(
-    client: TestClient, path: str
+    reader: TestClient, path: str
 ) -> None:
-    page = read(client, path)
+    page = read(reader, path)
     assert len(page.all("caption")) == len(page.all("table")) == len(page.all("thead"))
     assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_field_can_be_reached_and_is_named(client: TestClient, path: str) -> None:
-    page = read(client, path)
+def test_every_field_can_be_reached_and_is_named(reader: TestClient, path: str) -> None:
+    page = read(reader, path)
     named = {a.get("for") for a in page.all("label")}
     assert all(a["id"] in named for a in page.all("input") if a["type"] != "radio")
     assert all(a["id"] in named for a in page.all("select"))
@@ -141,8 +141,8 @@ def test_pages_of_made_up_records_carry_the_banner(
     assert "SIMULATED" in page.text
 
 
-def test_the_ranking_shows_each_figure_with_horizon_day_and_average(client: TestClient) -> None:
-    text = read(client, "/").text
+def test_the_ranking_shows_each_figure_with_horizon_day_and_average(reader: TestClient) -> None:
+    text = read(reader, "/").text
     assert "within 6 months, as of 1 May 2022" in text
     assert "4 drugs are ranked; 1 already in shortage are left out" in text
     assert "about 1 in 140 drugs in any 6 months (0.71 %)" in text
@@ -163,24 +163,24 @@ def test_an_old_forecast_says_that_it_is_not_of_today(
     assert ("Old records." in read(client, path).text) is said
 
 
-def test_the_form_keeps_what_was_chosen(client: TestClient) -> None:
-    page = read(client, "/?q=velo&form_group=injection&horizon=12")
+def test_the_form_keeps_what_was_chosen(reader: TestClient) -> None:
+    page = read(reader, "/?q=velo&form_group=injection&horizon=12")
     assert page.all("input")[0]["value"] == "velo"
     chosen = [a["value"] for a in page.all("input") if "checked" in a]
     assert chosen == ["12"]
     assert [a["value"] for a in page.all("option") if "selected" in a] == ["injection"]
     assert "within 12 months" in page.text
     csv = next(str(a["href"]) for a in page.all("a") if "rankings.csv" in str(a["href"]))
-    assert client.get(csv).text.count("velorane--injection") == 1
+    assert reader.get(csv).text.count("velorane--injection") == 1
 
 
 @pytest.mark.parametrize("query", ["horizon=7", "form_group=pills", "horizon=", "form_group=&q="])
-def test_a_hand_typed_value_does_not_break_the_page(client: TestClient, query: str) -> None:
-    assert "within 6 months" in read(client, f"/?{query}").text
+def test_a_hand_typed_value_does_not_break_the_page(reader: TestClient, query: str) -> None:
+    assert "within 6 months" in read(reader, f"/?{query}").text
 
 
-def test_a_search_names_matching_drugs_that_are_in_shortage_already(client: TestClient) -> None:
-    text = read(client, "/?q=soranide").text
+def test_a_search_names_matching_drugs_that_are_in_shortage_already(reader: TestClient) -> None:
+    text = read(reader, "/?q=soranide").text
     assert "No drug that matches is ranked: those below are in shortage already" in text
     assert "Try fewer letters" not in text
     assert "Already in shortage" in text
@@ -188,15 +188,15 @@ def test_a_search_names_matching_drugs_that_are_in_shortage_already(client: Test
 
 
 @pytest.mark.parametrize("ndc", ["1234-0567-01", "01234056701"])
-def test_an_ndc_in_the_search_leads_to_its_drug(client: TestClient, ndc: str) -> None:
-    response = client.get("/", params={"q": ndc}, follow_redirects=False)
+def test_an_ndc_in_the_search_leads_to_its_drug(reader: TestClient, ndc: str) -> None:
+    response = reader.get("/", params={"q": ndc}, follow_redirects=False)
     assert response.status_code == 303
     assert response.headers["location"] == "/drugs/velorane--injection"
 
 
 @pytest.mark.parametrize("ndc", ["1234567890", "9999-9999-99", "12-34"])
-def test_a_code_that_leads_nowhere_says_how_to_write_one(client: TestClient, ndc: str) -> None:
-    assert "An NDC needs its hyphens" in read(client, f"/?q={ndc}").text
+def test_a_code_that_leads_nowhere_says_how_to_write_one(reader: TestClient, ndc: str) -> None:
+    assert "An NDC needs its hyphens" in read(reader, f"/?q={ndc}").text
 
 
 def test_long_rankings_have_pages(market: Any, client: TestClient) -> None:
@@ -209,8 +209,8 @@ def test_long_rankings_have_pages(market: Any, client: TestClient) -> None:
     assert "Drug-100--topical" in read(client, links["next"]).text
 
 
-def test_a_drug_shows_its_horizons_reasons_rows_and_gaps(client: TestClient) -> None:
-    text = read(client, "/drugs/velorane--injection").text
+def test_a_drug_shows_its_horizons_reasons_rows_and_gaps(reader: TestClient) -> None:
+    text = read(reader, "/drugs/velorane--injection").text
     assert "as of 1 May 2022" in text
     for horizon, risk in (("3 months", "10 %"), ("6 months", "21 %"), ("12 months", "32 %")):
         assert f"within {horizon} {risk}" in text
@@ -246,13 +246,13 @@ def test_a_reason_names_its_source_and_the_day_up_to_which_it_was_known(
     assert "Associated with the score, not a cause of a shortage." in text
 
 
-def test_a_reason_without_public_rows_says_so(client: TestClient) -> None:
-    text = read(client, "/drugs/velorane--injection").text
+def test_a_reason_without_public_rows_says_so(reader: TestClient) -> None:
+    text = read(reader, "/drugs/velorane--injection").text
     assert "As known before 1 May 2022. No public row names this drug itself." in text
 
 
-def test_a_short_value_stays_beside_its_label(client: TestClient) -> None:
-    html = client.get("/drugs/velorane--injection").text
+def test_a_short_value_stays_beside_its_label(reader: TestClient) -> None:
+    html = reader.get("/drugs/velorane--injection").text
     assert "shortages before:\N{NO-BREAK SPACE}3" in html
 
 
@@ -345,8 +345,8 @@ def test_a_model_without_a_backtest_claims_nothing(market: Any, client: TestClie
     assert "ROC AUC" not in text
 
 
-def test_what_is_not_there_can_be_searched_for(client: TestClient) -> None:
-    response = client.get("/nowhere", headers={"accept": "text/html"})
+def test_what_is_not_there_can_be_searched_for(reader: TestClient) -> None:
+    response = reader.get("/nowhere", headers={"accept": "text/html"})
     assert response.status_code == 404
     page = Page(response.text)
     assert page.all("form")[0]["action"] == "/"
@@ -371,8 +371,8 @@ def test_a_reason_that_hardly_moves_the_score_is_named_but_not_spread_out(
     assert "recall, class II" in text
 
 
-def test_a_drug_in_shortage_says_so_instead_of_an_estimate(client: TestClient) -> None:
-    text = read(client, "/drugs/soranide--inhalation").text
+def test_a_drug_in_shortage_says_so_instead_of_an_estimate(reader: TestClient) -> None:
+    text = read(reader, "/drugs/soranide--inhalation").text
     assert "In shortage." in text
     assert "within 6 months" not in text
 
@@ -417,8 +417,8 @@ def test_a_hostile_name_is_shown_not_run(market: Any, client: TestClient, path: 
     assert "<script>" in page.text
 
 
-def test_a_hostile_search_stays_in_its_field(client: TestClient) -> None:
-    page = read(client, "/?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+def test_a_hostile_search_stays_in_its_field(reader: TestClient) -> None:
+    page = read(reader, "/?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
     assert page.all("script") == []
     assert page.all("input")[0]["value"] == '"><script>alert(1)</script>'
 
@@ -431,16 +431,16 @@ def test_without_a_forecast_the_page_says_what_to_do(
     assert "shortcast score" in Page(response.text).text
 
 
-def test_the_api_page_describes_every_address_and_every_problem(client: TestClient) -> None:
-    page = read(client, "/docs")
-    for path in client.get("/openapi.json").json()["paths"]:
+def test_the_api_page_describes_every_address_and_every_problem(reader: TestClient) -> None:
+    page = read(reader, "/docs")
+    for path in reader.get("/openapi.json").json()["paths"]:
         assert f"GET {path}" in page.text
     assert {"id": "ambiguous-ndc"} in page.all("div")
     assert "GET /drugs/" not in page.text
 
 
-def test_both_colour_schemes_and_narrow_screens_are_styled(client: TestClient) -> None:
-    css = client.get("/static/style.css").text
+def test_both_colour_schemes_and_narrow_screens_are_styled(reader: TestClient) -> None:
+    css = reader.get("/static/style.css").text
     assert "prefers-color-scheme: dark" in css
     assert "@media (max-width:" in css
     assert not re.search(r"url\(|@import|http", css)

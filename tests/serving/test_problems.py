@@ -37,9 +37,9 @@ from shortcast.serving.service import Service
     ],
 )
 def test_every_error_is_a_problem(
-    client: TestClient, method: str, path: str, status: int, said: str
+    reader: TestClient, method: str, path: str, status: int, said: str
 ) -> None:
-    response = client.request(method, path)
+    response = reader.request(method, path)
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
@@ -51,15 +51,15 @@ def test_every_error_is_a_problem(
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/v1/rankings", "/static/style.css", "/nosuch"])
-def test_head_is_answered_like_get_without_the_body(client: TestClient, path: str) -> None:
-    head, get = client.head(path), client.get(path)
+def test_head_is_answered_like_get_without_the_body(reader: TestClient, path: str) -> None:
+    head, get = reader.head(path), reader.get(path)
     assert head.status_code == get.status_code
     assert head.headers["content-type"] == get.headers["content-type"]
     assert head.content == b""
 
 
-def test_a_refused_parameter_is_named_for_programs(client: TestClient) -> None:
-    [error] = client.get("/v1/rankings?horizon=5").json()["errors"]
+def test_a_refused_parameter_is_named_for_programs(reader: TestClient) -> None:
+    [error] = reader.get("/v1/rankings?horizon=5").json()["errors"]
     assert (error["in"], error["parameter"], error["value"]) == ("query", "horizon", "5")
 
 
@@ -109,8 +109,8 @@ def test_a_database_that_cannot_be_read_is_a_problem(
     assert str(market.settings.home) not in health.text
 
 
-def test_a_browser_gets_a_page(client: TestClient) -> None:
-    response = client.get("/drugs/nosuch--topical", headers={"Accept": "text/html"})
+def test_a_browser_gets_a_page(reader: TestClient) -> None:
+    response = reader.get("/drugs/nosuch--topical", headers={"Accept": "text/html"})
     assert response.status_code == 404
     assert response.headers["content-type"].startswith("text/html")
     assert "has no drug" in response.text

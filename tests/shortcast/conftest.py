@@ -78,18 +78,21 @@ def scored_home(
     tiny_home: Path,
     tiny_checksum: str,
     make_bundle: Maker,
-    tmp_path_factory: pytest.TempPathFactory,
+    made_once: Callable[[str, Callable[[Path], None]], Path],
 ) -> Path:
     """The tiny home with a champion and a forecast run: made once, only to be copied."""
-    home = tmp_path_factory.mktemp("scored") / "home"
-    shutil.copytree(tiny_home, home)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHORTCAST_HOME", str(home))
+
+    def make(folder: Path) -> None:
+        home = folder / "home"
+        shutil.copytree(tiny_home, home)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SHORTCAST_HOME", str(home))
+            settings.cache_clear()
+            make_bundle(tiny_checksum).save(settings().champion)
+            jobs.score(date(2022, 1, 1))
         settings.cache_clear()
-        make_bundle(tiny_checksum).save(settings().champion)
-        jobs.score(date(2022, 1, 1))
-    settings.cache_clear()
-    return home
+
+    return made_once("scored", make) / "home"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -145,9 +146,12 @@ def test_a_champion_of_other_features_is_trained_anew(
 
 
 @pytest.fixture
-def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def made_up(simulated_tiny_home: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The tiny records stand in for the simulated market; the folders that it was written to."""
     folders: list[Path] = []
+    # To read them takes seconds, and is not what these tests are about.
+    if not settings().parsed.exists():
+        shutil.copytree(simulated_tiny_home / "parsed", settings().parsed)
 
     def records(parameters: Any, out: Path, *, progress: Callable[[str], None]) -> Path:
         assert not out.exists()
@@ -254,7 +258,7 @@ def test_of_two_first_runs_at_once_the_second_stops_before_it_begins(
 
 
 def test_a_home_with_real_records_goes_on_with_them(
-    trainer: Trainer, made_up: list[Path], own_tiny_home: Path
+    trainer: Trainer, own_tiny_home: Path, made_up: list[Path]
 ) -> None:
     prepare(None)
     assert made_up == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -158,48 +159,62 @@ def market_maker() -> Callable[..., Market]:
 
 
 @pytest.fixture(scope="session")
-def backtest(market: Market, tmp_path_factory: pytest.TempPathFactory) -> Backtest:
+def backtest(market: Market, made_once: Callable[[str, Callable[[Path], None]], Path]) -> Backtest:
     """A backtest of that market at 3 and 6 months, 2019-10 to 2020-09."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHORTCAST_THREADS", "1")
-        settings.cache_clear()
-        return run_backtest(
-            market.panel,
-            market.spells,
-            market.records_end,
-            date(2019, 10, 1),
-            date(2020, 9, 1),
-            tmp_path_factory.mktemp("backtest"),
-            horizons=(3, 6),
-            retrain_every=6,
-            resamples=40,
-            groups=market.groups,
-            records={"fda_shortages/2020-12-31": "abc"},
-            records_checksum="checksum-of-the-market",
-            data="simulated",
-            track=False,
-        )
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SHORTCAST_THREADS", "1")
+            settings.cache_clear()
+            made = run_backtest(
+                market.panel,
+                market.spells,
+                market.records_end,
+                date(2019, 10, 1),
+                date(2020, 9, 1),
+                folder / "out",
+                horizons=(3, 6),
+                retrain_every=6,
+                resamples=40,
+                groups=market.groups,
+                records={"fda_shortages/2020-12-31": "abc"},
+                records_checksum="checksum-of-the-market",
+                data="simulated",
+                track=False,
+            )
+        (folder / "backtest").write_bytes(pickle.dumps(made))
+
+    return pickle.loads((made_once("backtest", make) / "backtest").read_bytes())
 
 
 @pytest.fixture(scope="session")
-def bundle(market: Market, backtest: Backtest) -> Bundle:
+def bundle(
+    market: Market,
+    backtest: Backtest,
+    made_once: Callable[[str, Callable[[Path], None]], Path],
+) -> Bundle:
     """A model of that market at 3 and 6 months."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHORTCAST_THREADS", "1")
-        settings.cache_clear()
-        return fit_bundle(
-            market.panel,
-            market.spells,
-            market.records_end,
-            horizons=(3, 6),
-            calibration_months=12,
-            seed=0,
-            groups=market.groups,
-            records_checksum="checksum-of-the-market",
-            data="simulated",
-            code_version="0",
-            metrics=summary(backtest.metrics),
-        )
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SHORTCAST_THREADS", "1")
+            settings.cache_clear()
+            made = fit_bundle(
+                market.panel,
+                market.spells,
+                market.records_end,
+                horizons=(3, 6),
+                calibration_months=12,
+                seed=0,
+                groups=market.groups,
+                records_checksum="checksum-of-the-market",
+                data="simulated",
+                code_version="0",
+                metrics=summary(backtest.metrics),
+            )
+        (folder / "bundle").write_bytes(pickle.dumps(made))
+
+    return pickle.loads((made_once("bundle", make) / "bundle").read_bytes())
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def naive_list(y: np.ndarray, score: np.ndarray, month: np.ndarray, size: int) -
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS)
 def test_ap_and_auc_agree_with_naive_counts(rows: list[Row]) -> None:
     y, score, _, _ = columns(rows)
@@ -66,7 +66,7 @@ def test_ap_and_auc_agree_with_scikit_learn_on_many_rows() -> None:
     assert area == pytest.approx(roc_auc_score(y, score), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ROWS, st.lists(st.integers(0, 3), min_size=6, max_size=6))
 def test_a_weight_is_as_good_as_repeated_rows(rows: list[Row], times: list[int]) -> None:
     y, score, month, drug = columns(rows)
@@ -89,7 +89,7 @@ def test_a_weight_is_as_good_as_repeated_rows(rows: list[Row], times: list[int])
         np.testing.assert_allclose(lists[size][1][0], recall, atol=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, st.integers(1, 6))
 def test_precision_and_recall_take_ties_in_the_worst_order(rows: list[Row], size: int) -> None:
     y, score, month, _ = columns(rows)

@@ -145,8 +145,8 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     ("day", "rows", "weeks"),
     # Rows as in MANIFEST.csv.
     [
-        (date(2020, 12, 31), 509_529, 12),
-        (date(2021, 12, 31), 542_179, 12),
+        pytest.param(date(2020, 12, 31), 509_529, 12, marks=pytest.mark.slow),
+        pytest.param(date(2021, 12, 31), 542_179, 12, marks=pytest.mark.slow),
         (date(2022, 10, 31), 474_827, 10),
     ],
 )

@@ -210,7 +210,11 @@ def test_what_is_no_release_is_refused(tmp_path: Path, raw: bytes, message: str)
 
 @pytest.mark.records
 @pytest.mark.parametrize(
-    ("as_of", "rows", "late"), [("2021-04-28", 12_504, 316), ("2023-08-05", 15_542, 410)]
+    ("as_of", "rows", "late"),
+    [
+        ("2021-04-28", 12_504, 316),
+        pytest.param("2023-08-05", 15_542, 410, marks=pytest.mark.slow),
+    ],
 )
 def test_the_real_releases_are_read_whole(
     records_dir: Path, as_of: str, rows: int, late: int

@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 
-def test_drugs_in_shortage_stand_in_the_list_without_a_score(client: TestClient) -> None:
-    answer = client.get("/v1/drugs", params={"in_shortage": True}).json()
+def test_drugs_in_shortage_stand_in_the_list_without_a_score(reader: TestClient) -> None:
+    answer = reader.get("/v1/drugs", params={"in_shortage": True}).json()
     assert answer["items"] == [
         {
             "drug_id": "soranide--inhalation",
@@ -24,21 +24,21 @@ def test_drugs_in_shortage_stand_in_the_list_without_a_score(client: TestClient)
     ]
 
 
-def test_drugs_are_listed_by_name_and_searched(client: TestClient) -> None:
-    items = client.get("/v1/drugs").json()["items"]
+def test_drugs_are_listed_by_name_and_searched(reader: TestClient) -> None:
+    items = reader.get("/v1/drugs").json()["items"]
     assert [item["name"] for item in items] == sorted(item["name"] for item in items)
     assert len(items) == 5
-    found = client.get("/v1/drugs", params={"q": "sora"}).json()["items"]
+    found = reader.get("/v1/drugs", params={"q": "sora"}).json()["items"]
     assert [item["drug_id"] for item in found] == ["soranide--inhalation"]
 
 
-def test_the_list_has_a_csv_form(client: TestClient) -> None:
-    table = list(csv.DictReader(io.StringIO(client.get("/v1/drugs.csv").text)))
+def test_the_list_has_a_csv_form(reader: TestClient) -> None:
+    table = list(csv.DictReader(io.StringIO(reader.get("/v1/drugs.csv").text)))
     assert {row["drug_id"]: row["in_shortage"] for row in table}["soranide--inhalation"] == "true"
 
 
-def test_a_drug_has_three_horizons_with_rank_of_how_many_and_base_rate(client: TestClient) -> None:
-    answer = client.get("/v1/drugs/velorane--injection").json()
+def test_a_drug_has_three_horizons_with_rank_of_how_many_and_base_rate(reader: TestClient) -> None:
+    answer = reader.get("/v1/drugs/velorane--injection").json()
     assert [
         (h["horizon_months"], round(h["score"], 3), h["rank"], h["of"]) for h in answer["horizons"]
     ] == [(3, 0.105, 1, 4), (6, 0.21, 1, 4), (12, 0.315, 1, 4)]
@@ -72,27 +72,27 @@ def test_a_reason_carries_its_public_rows(
     assert read_evidence == [("velorane--injection", date(2022, 5, 1))]
 
 
-def test_completeness_says_what_was_not_known_and_why(client: TestClient) -> None:
-    completeness = client.get("/v1/drugs/velorane--injection").json()["completeness"]
+def test_completeness_says_what_was_not_known_and_why(reader: TestClient) -> None:
+    completeness = reader.get("/v1/drugs/velorane--injection").json()["completeness"]
     assert completeness["share"] == 0.5
     assert [g["why"] for g in completeness["groups"] if not g["known"]] == [
         "not covered by the source"
     ]
 
 
-def test_a_drug_in_shortage_has_no_estimate(client: TestClient) -> None:
-    answer = client.get("/v1/drugs/soranide--inhalation").json()
+def test_a_drug_in_shortage_has_no_estimate(reader: TestClient) -> None:
+    answer = reader.get("/v1/drugs/soranide--inhalation").json()
     assert answer["in_shortage"] is True
     assert answer["horizons"] == []
 
 
-def test_a_combination_is_found_with_and_without_its_plus_escaped(client: TestClient) -> None:
+def test_a_combination_is_found_with_and_without_its_plus_escaped(reader: TestClient) -> None:
     for path in ("mistrafen+oxadol--oral-solid", "mistrafen%2Boxadol--oral-solid"):
-        assert client.get(f"/v1/drugs/{path}").json()["name"] == "Mistrafen and oxadol"
+        assert reader.get(f"/v1/drugs/{path}").json()["name"] == "Mistrafen and oxadol"
 
 
-def test_an_unknown_drug_is_a_problem_that_says_where_to_look(client: TestClient) -> None:
-    response = client.get("/v1/drugs/nosuch--topical")
+def test_an_unknown_drug_is_a_problem_that_says_where_to_look(reader: TestClient) -> None:
+    response = reader.get("/v1/drugs/nosuch--topical")
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["type"] == "/docs#unknown-drug"

@@ -15,15 +15,15 @@ from shortcast.monitoring.scoreboard import Score
 VERDICT = {"drugs": 5, "onsets": 1, "precision_at": {"50": 0.2}, "hits": [], "misses": []}
 
 
-def test_the_forecasts_of_a_drug_stand_as_they_were_given(client: TestClient) -> None:
+def test_the_forecasts_of_a_drug_stand_as_they_were_given(reader: TestClient) -> None:
     params = {"drug_id": "velorane--injection", "horizon": 6}
-    items = client.get("/v1/forecasts", params=params).json()["items"]
+    items = reader.get("/v1/forecasts", params=params).json()["items"]
     assert [(i["as_of"], i["score"]) for i in items] == [("2022-05-01", 0.21), ("2022-04-01", 0.01)]
     assert items[0]["made_at"] == "2022-05-01T06:00:00Z"
 
 
-def test_the_forecasts_of_a_month(client: TestClient) -> None:
-    answer = client.get("/v1/forecasts", params={"month": "2022-04"}).json()
+def test_the_forecasts_of_a_month(reader: TestClient) -> None:
+    answer = reader.get("/v1/forecasts", params={"month": "2022-04"}).json()
     assert answer["total"] == 15
     assert {item["as_of"] for item in answer["items"]} == {"2022-04-01"}
 
@@ -34,8 +34,8 @@ def test_december_ends_with_the_year(market: Any, client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("month", ["2022-13", "2022", "9999-12", "0000-01", "2022-4"])
-def test_what_is_no_month_is_refused(client: TestClient, month: str) -> None:
-    response = client.get("/v1/forecasts", params={"month": month})
+def test_what_is_no_month_is_refused(reader: TestClient, month: str) -> None:
+    response = reader.get("/v1/forecasts", params={"month": month})
     assert response.status_code == 422
     assert month in response.json()["detail"]
 

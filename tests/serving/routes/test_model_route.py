@@ -7,8 +7,8 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 
-def test_the_model_tells_how_it_was_made_and_how_good_it_was(client: TestClient) -> None:
-    answer = client.get("/v1/model").json()
+def test_the_model_tells_how_it_was_made_and_how_good_it_was(reader: TestClient) -> None:
+    answer = reader.get("/v1/model").json()
     assert answer["model"] == {"name": "blend", "version": "3"}
     assert answer["trained_through"] == "2021-09-01"
     assert answer["metrics"]["horizons"]["6"]["models"]["blend"]["roc_auc"] == 0.81

@@ -18,8 +18,8 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_a_ranking_says_what_it_is_and_what_it_is_not(client: TestClient) -> None:
-    answer = client.get("/v1/rankings").json()
+def test_a_ranking_says_what_it_is_and_what_it_is_not(reader: TestClient) -> None:
+    answer = reader.get("/v1/rankings").json()
     assert answer["data"] == "real"
     assert answer["as_of"] == "2022-05-01"
     assert answer["model"] == {"name": "blend", "version": "3"}
@@ -35,13 +35,13 @@ def test_a_ranking_says_what_it_is_and_what_it_is_not(client: TestClient) -> Non
     assert first["completeness"] == 0.5
 
 
-def test_drugs_in_shortage_are_not_ranked(client: TestClient) -> None:
-    assert "soranide--inhalation" not in ids(client.get("/v1/rankings").json())
+def test_drugs_in_shortage_are_not_ranked(reader: TestClient) -> None:
+    assert "soranide--inhalation" not in ids(reader.get("/v1/rankings").json())
 
 
 @pytest.mark.parametrize(("horizon", "score"), [(3, 0.105), (6, 0.21), (12, 0.315)])
-def test_each_horizon_has_its_scores(client: TestClient, horizon: int, score: float) -> None:
-    answer = client.get("/v1/rankings", params={"horizon": horizon}).json()
+def test_each_horizon_has_its_scores(reader: TestClient, horizon: int, score: float) -> None:
+    answer = reader.get("/v1/rankings", params={"horizon": horizon}).json()
     assert answer["horizon_months"] == horizon
     assert answer["items"][0]["score"] == pytest.approx(score)
 
@@ -61,21 +61,21 @@ def test_each_horizon_has_its_scores(client: TestClient, horizon: int, score: fl
     ],
 )
 def test_search_filter_and_paging(
-    client: TestClient, params: dict[str, Any], found: list[str]
+    reader: TestClient, params: dict[str, Any], found: list[str]
 ) -> None:
-    assert ids(client.get("/v1/rankings", params=params).json()) == found
+    assert ids(reader.get("/v1/rankings", params=params).json()) == found
 
 
-def test_a_filtered_ranking_keeps_the_ranks_of_the_whole(client: TestClient) -> None:
-    answer = client.get("/v1/rankings", params={"q": "quintaline"}).json()
+def test_a_filtered_ranking_keeps_the_ranks_of_the_whole(reader: TestClient) -> None:
+    answer = reader.get("/v1/rankings", params={"q": "quintaline"}).json()
     assert answer["items"][0]["rank"] == 3
     assert (answer["total"], answer["ranked"]) == (1, 4)
 
 
-def test_a_day_is_answered_with_the_ranking_in_force_then(client: TestClient) -> None:
-    answer = client.get("/v1/rankings", params={"as_of": "2022-04-20"}).json()
+def test_a_day_is_answered_with_the_ranking_in_force_then(reader: TestClient) -> None:
+    answer = reader.get("/v1/rankings", params={"as_of": "2022-04-20"}).json()
     assert answer["as_of"] == "2022-04-01"
-    early = client.get("/v1/rankings", params={"as_of": "2021-01-01"})
+    early = reader.get("/v1/rankings", params={"as_of": "2021-01-01"})
     assert early.status_code == 404
     assert "No forecast was in force on 2021-01-01" in early.json()["detail"]
 
@@ -92,8 +92,8 @@ def test_a_newer_day_goes_before_the_champion(market: Any, client: TestClient) -
     assert client.get("/v1/rankings").json()["as_of"] == "2022-06-01"
 
 
-def test_the_csv_holds_the_whole_ranking_and_says_so_in_each_row(client: TestClient) -> None:
-    response = client.get("/v1/rankings.csv", params={"horizon": 12})
+def test_the_csv_holds_the_whole_ranking_and_says_so_in_each_row(reader: TestClient) -> None:
+    response = reader.get("/v1/rankings.csv", params={"horizon": 12})
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
     table = rows(response.text)
     assert [row["rank"] for row in table] == ["1", "2", "3", "4"]
