@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from shortcast.errors import ShortcastError
-from shortcast.features.kind import marked
+from shortcast.features.kind import marked, warning
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 from shortcast.training.card import model_card
@@ -306,7 +306,12 @@ def log_training(
     if not store.search_registered_models(f"name = '{REGISTERED}'"):
         store.create_registered_model(REGISTERED)
     version = store.create_model_version(
-        REGISTERED, logged.model_uri, run_id=active.info.run_id, model_id=logged.model_id
+        REGISTERED,
+        logged.model_uri,
+        run_id=active.info.run_id,
+        tags={"data": bundle.data},
+        model_id=logged.model_id,
+        description=warning(bundle.data),
     )
     return active.info.run_id, str(version.version)
 

@@ -143,6 +143,9 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
 
     # What the registry calls champion answers exactly as what the service reads.
     month = market.panel[market.panel["as_of"] == pd.Timestamp("2020-12-01")]
+    version = tracking.client().get_model_version_by_alias(tracking.REGISTERED, tracking.ALIAS)
+    assert version.tags["data"] == "simulated"
+    assert str(version.description).startswith("SIMULATED")
     registered = tracking.mlflow.pyfunc.load_model("models:/shortcast-risk@champion")
     pd.testing.assert_frame_equal(registered.predict(month), served.score(month))
     regression = tracking.artifacts.load_text(f"runs:/{proven.run_id}/linear-6-months.json")
