@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from shortcast.settings import Settings, settings
@@ -26,6 +27,10 @@ Maker = Callable[[Path], None]
 # Set before anything imports mlflow: nothing leaves the machine unasked.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
+
+# No test asserts how long something takes: on a machine with other work to do, any may be slow.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def _records_path() -> Path:
