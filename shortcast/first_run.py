@@ -97,9 +97,15 @@ def _prepare(records: Path | None, progress: Callable[[str], None]) -> None:
         start = months_later(end, 1 - BACKTEST_MONTHS[known.data])
         jobs.backtest(f"{start:%Y-%m}", f"{end:%Y-%m}", config.home / "backtest", progress=progress)
         version = jobs.train(progress=progress)
-        from shortcast.training.promotion import promote
+        from shortcast.training.promotion import RefusedError, promote
 
-        promote(version, progress=progress)
+        try:
+            promote(version, progress=progress)
+        except RefusedError as refused:
+            # The champion of earlier records goes on; without one there is nothing to serve.
+            if not _can_score():
+                raise
+            progress(f"promote: {refused} The champion before it goes on.")
     today = datetime.now(UTC).date()
     progress(jobs.score(today, progress=progress).message)
     progress(jobs.JOBS["alerts"](today).message)
@@ -189,6 +195,14 @@ def _require_same(tree: Path) -> None:
                 f"{config.home} holds part of the simulated records of another version of "
                 "shortcast; remove it, for it holds nothing real, and begin again."
             )
+
+
+def _can_score() -> bool:
+    """Return whether there is a champion that can be read and finds its features."""
+    try:
+        return set(Bundle.load(settings().champion).features) <= set(groups.features())
+    except ShortcastError:
+        return False
 
 
 def _is_champion_of(checksum: str, progress: Callable[[str], None]) -> bool:

@@ -49,7 +49,7 @@ class Trainer:
     def promote(self, version: str, **_: Any) -> None:
         self.asked.append("promote")
         if self.fails:
-            raise ShortcastError("blend was not promoted.")
+            raise promotion.RefusedError("blend was not promoted.", {})
         with jobs.warehouse.open_warehouse() as connection:
             known = jobs.read_records(connection)
         self.make_bundle(known.checksum, version, known.data).save(settings().champion)
@@ -105,6 +105,17 @@ def test_newer_records_are_learnt_from(
         date(2020, 11, 12),
         date(2020, 9, 15),
     ]
+
+
+def test_a_champion_goes_on_where_the_one_after_it_is_refused(
+    trainer: Trainer, own_scored_home: Path, tmp_path: Path
+) -> None:
+    before = Bundle.load(settings().champion).version
+    trainer.fails = True
+    newer = {"fda_shortages/2020-11-11/Drugshortages.csv": shortage_list(*LISTED[CAPTURES[2]])}
+    told = prepare(write_tree(tmp_path / "newer", newer))
+    assert "promote: blend was not promoted. The champion before it goes on." in told
+    assert any(f"scored as of 2020-11-12 by blend version {before}" in line for line in told)
 
 
 def test_a_run_that_broke_off_goes_on_where_it_stopped(
