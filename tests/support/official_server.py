@@ -100,7 +100,7 @@ class OfficialServer:
         self.per_minute, self.silence = per_minute, silence
         self.events: list[Event] = []
         self._times: Counter[tuple[date, str, str]] = Counter()
-        self._asked_at: dict[str, deque[float]] = {}
+        self._asked_at: dict[tuple[str, date], deque[float]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         owner = self
@@ -141,9 +141,13 @@ class OfficialServer:
         return [event for event in self.events if event.fault]
 
     def is_over_limit(self, who: str) -> bool:
-        """Count a request, and return whether there were too many in the last minute."""
+        """Count a request, and return whether there were too many in the last minute of a day.
+
+        Days may be played faster than they pass: no minute holds requests of two of them.
+        """
         with self._lock:
-            asked, now = self._asked_at.setdefault(who, deque()), time.monotonic()
+            key, now = (who, self.today()), time.monotonic()
+            asked = self._asked_at.setdefault(key, deque())
             while asked and now - asked[0] > 60:
                 asked.popleft()
             asked.append(now)
