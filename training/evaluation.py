@@ -29,7 +29,7 @@ COMPARED = ("ap", "roc_auc", "precision_at_50")
 #: Models that a timing is compared with: what a pharmacist counts, and what never moves.
 TIMING_YARDSTICKS = ("points", "traits")
 #: Timings: by score, by place among the drugs of the month, and by the change of the score
-#: against that of drugs without an onset; the last alone cannot be had by drifting.
+#: against that of drugs without an onset; in the last, a drift that all share does not count.
 TIMINGS = ("auc", "auc_of_places", "auc_of_changes")
 
 
