@@ -123,9 +123,9 @@ def timing_of_changes(
     Of a drug's months before an onset and its other, earlier or later, months every pair is taken,
     and the change of its score from the other month to the one before the onset is compared with
     the changes, from the same month to the same, of all drugs without an onset. What all
-    scores do together, as at a new level of risk, thus plays no role; what only those of prone drugs
-    do, as when injections are held to be safer for a while, does. Months after a drug's last onset
-    are left out: by then it is rightly held to be prone.
+    scores do together, as at a new level of risk, thus plays no role; what only those of prone
+    drugs do, as when injections are held to be safer for a while, does. Months after a drug's
+    last onset are left out: by then it is rightly held to be prone.
 
     Parameters
     ----------
