@@ -86,9 +86,14 @@ def test_an_export_never_takes_away_what_the_champion_may_point_to(
 
 
 @pytest.mark.slow
-def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> None:
+def test_train_register_promote_and_answer(
+    market: Any, backtest: Backtest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from shortcast.training import tracking
 
+    key = "kEy-in-n0-run-27182818"
+    monkeypatch.setenv("SHORTCAST_OPENFDA_KEY", key)
+    settings.cache_clear()
     with pytest.raises(ShortcastError, match="shortcast train"):
         tracking.latest_version()
     arguments: dict[str, Any] = {
@@ -164,6 +169,12 @@ def test_train_register_promote_and_answer(market: Any, backtest: Backtest) -> N
     assert back.bundle.version == Bundle.load(settings().champion).version == "1"
     with pytest.raises(ShortcastError, match="no version 9"):
         promote("9")
+
+    # A key that is set is in no run, no artifact and no export.
+    assert settings().keys == {"openfda_key": key}
+    written = [path for path in settings().home.rglob("*") if path.is_file()]
+    assert settings().home / "mlflow" / "mlflow.db" in written
+    assert [path for path in written if key.encode() in path.read_bytes()] == []
 
 
 def test_a_model_of_the_other_kind_of_records_is_not_promoted(
