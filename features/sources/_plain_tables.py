@@ -54,7 +54,8 @@ def read_plain(
     Raises
     ------
     SourceError
-        If the file is empty, an HTML page, or holds no record at all.
+        If the file is empty, an HTML page, or holds no record at all, or if its header names a
+        column twice.
     """
     text = decode(raw, file).lstrip("\r\n \t")
     if "\r" in text and not quoted:
@@ -64,6 +65,11 @@ def read_plain(
         text = text.replace("\r", " ") if "\n" in text else text.replace("\r", "\n")
     head = io.StringIO(text, newline="")
     header = _fields(head, delimiter, quoted)
+    if twice := sorted({name for name in header if name and header.count(name) > 1}):
+        raise SourceError(
+            f"{file} names the column {twice[0]!r} twice in its header; fetch it again, or mend "
+            "the reader if the source has changed its format."
+        )
     names = [str(position) for position in range(len(header))]
     odd: list[arrow_csv.InvalidRow] = []
 

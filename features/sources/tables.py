@@ -141,7 +141,7 @@ def tidy_columns(names: Iterable[str]) -> list[str]:
 
 
 def require(columns: Iterable[str], needed: Sequence[str], file: str) -> None:
-    """Refuse a file whose header lacks a needed column.
+    """Refuse a file whose header lacks a needed column, or names one twice.
 
     Parameters
     ----------
@@ -155,9 +155,14 @@ def require(columns: Iterable[str], needed: Sequence[str], file: str) -> None:
     Raises
     ------
     SourceError
-        Naming the missing columns and those that are there.
+        Naming the missing columns and those that are there, or the one that is there twice.
     """
     have = list(columns)
+    if twice := [name for name in needed if have.count(name) > 1]:
+        raise SourceError(
+            f"{file} names the column {twice[0]!r} twice in its header; fetch it again, or mend "
+            "the reader if the source has changed its format."
+        )
     missing = [name for name in needed if name not in have]
     if missing:
         raise SourceError(

@@ -73,6 +73,7 @@ def test_a_record_with_a_field_too_many_goes_to_quarantine_with_its_number() -> 
         (b"<!DOCTYPE html><html><body>Error</body></html>", "HTML page"),
         (HEADER, "no rows"),
         (HEADER + b"\t\t\n", "no rows"),
+        (b"code\tname\tcode\n1\tAldrin\t2\n", "names the column 'code' twice"),
     ],
 )
 def test_what_is_no_table_is_refused(raw: bytes, says: str) -> None:

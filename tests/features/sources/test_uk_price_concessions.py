@@ -127,6 +127,7 @@ def test_a_flag_that_is_none_is_not_taken_for_no(tmp_path: Path) -> None:
         ("", "is empty"),
         ("<html></html>", "HTML page"),
         (LISTED, "no rows"),
+        ("month,drug,drug,concession_price\n2020-01,V,V,1\n", "names the column .drug. twice"),
         ("month,medicine\n2020-01,Velmorine\n", "lacks the column"),
         (FLAGGED.replace("shortage,", "") + "2020-01-01,V,V,T,1,1,1,1,Jan\n", "lacks the column"),
         (LISTED + "2020-01,Velmorine,1\n2020-02,Velm", "cut short"),
