@@ -31,12 +31,13 @@ install: $(STAMP) ## the environment in .venv: every extra, locked, the project 
 
 # uv, itself installed by hash, is some ten times faster than pip here. It knows nothing of pip's
 # configuration, so where packages come from a mirror that only pip is told of, pip does the work.
+# Compiled at once, by all cores, as pip would: else each of the first commands compiles its part.
 $(STAMP): pyproject.toml requirements/all.txt requirements/uv.txt
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'shortcast needs Python 3.11 or newer: install it, or name it with `make install PYTHON=...`.' >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/all.txt || \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/all.txt || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@scripts/system-packages --if-missing || echo 'going on without: what needs it says so' >&2

@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.simulated_skill`` takes five markets of 800 drugs and 12 years from records
 to backtest, one of them once more with a deliberate leak (`benchmarks.lags_off`), and has that
-leak audited; about an hour and a half on two cores. ``--folder`` keeps the markets, and goes on
-where a run was broken off.
+leak audited; about an hour and a half on two cores. In each market the reasons of a trained model
+are held against the true causes (`benchmarks.simulated_reasons`). ``--folder`` keeps the markets,
+and goes on where a run was broken off.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
+from benchmarks.simulated_reasons import LIST_SIZE, MECHANISM, agreement
 from shortcast.training.metrics import calibration_slope
 from shortcast.training.models import CHAMPION
 
@@ -181,8 +183,56 @@ def audited(folder: Path, command: Sequence[str], records: Path) -> int:
     return found
 
 
+def reasons(folder: Path, records: Path) -> pd.DataFrame:
+    """Train a model in a market's home and hold its reasons against the truth.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the home; keeps what was found.
+    records : Path
+        The market's records.
+
+    Returns
+    -------
+    DataFrame
+        From `benchmarks.simulated_reasons.agreement`.
+    """
+    kept = folder / "reasons.csv"
+    if not kept.exists():
+        _run(folder, PROPER, "train")
+        truth = pd.read_parquet(records / "SIMULATED-truth.parquet")
+        agreement(folder, truth, HORIZON).to_csv(kept, index=False)
+    return pd.read_csv(kept)
+
+
+def _reasons_table(found: pd.DataFrame) -> tuple[str, float]:
+    """Table of true causes by what was named, and the share of all that agrees."""
+    counts = found.pivot_table(
+        index="cause", columns="named", values="drug_months", aggfunc="sum", fill_value=0
+    )
+    names = [*dict.fromkeys(MECHANISM.values()), "none"]
+    counts = counts.reindex(columns=names, fill_value=0)
+    counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False).index]
+    lines = [
+        "| true main cause | " + " | ".join(f"named {name}" for name in names) + " | agree |",
+        "| --- " * (len(names) + 2) + "|",
+    ]
+    right = 0
+    for cause, row in counts.iterrows():
+        agree = int(row.get(str(cause), 0))
+        right += agree
+        cells = [str(cause), *(f"{int(count):,}" for count in row), f"{agree / row.sum():.0%}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines), right / int(counts.to_numpy().sum())
+
+
 def page(
-    size: tuple[int, int], markets: Sequence[Market], leak: Market, columns: tuple[int, int]
+    size: tuple[int, int],
+    markets: Sequence[Market],
+    leak: Market,
+    columns: tuple[int, int],
+    causes: pd.DataFrame,
 ) -> str:
     """Put the figures into words.
 
@@ -196,6 +246,8 @@ def page(
         The first of them again, with the lags switched off.
     columns : tuple of int
         What the audit found without and with the leak.
+    causes : DataFrame
+        From `reasons`, of all markets.
 
     Returns
     -------
@@ -213,7 +265,11 @@ def page(
     below = leak.models
     proper = next(market for market in markets if market.seed == leak.seed).models
     ratios = [m.models[CHAMPION]["ap"] / m.models["oracle"]["ap"] for m in markets]
+    table, agree = _reasons_table(causes)
     said = {
+        "causes": table,
+        "agree": f"{agree:.0%}",
+        "list": LIST_SIZE,
         "drugs": f"{size[0]:,}",
         "years": size[1],
         "seeds": ", ".join(str(market.seed) for market in markets),
@@ -270,6 +326,19 @@ from the day it began, an inspection from its last day, a letter from its date
 the oracle has {oracle}. The audit at {at}, which falsifies what became known from then on and
 looks for it in the rows before, names {caught} columns of the panel with the leak, and {clean}
 without it.
+
+## Named and true causes
+
+A reason names what moved a score, and no cause. Here the truth has one: the mechanism with the
+largest part in a drug's risk. Held against it is the group that raises a score most among those
+that speak of a mechanism: inspections and recalls of quality, prices and discontinuation notices
+of margins, reports abroad of failures abroad. The {list} highest scores of each month after those
+that the model was trained on, all markets; drug-months:
+
+{causes}
+
+They agree in {agree}. Nearly all high risks of these markets are of quality, so that alone is
+easily done: the lines below the first say whether the reasons tell causes apart.
 """
 
 
@@ -289,17 +358,18 @@ def main() -> None:
         for seed in seeds:
             here = folder / f"seed-{seed}"
             here.mkdir(parents=True, exist_ok=True)
-            size = (options.drugs, options.years, seed)
-            markets.append(take(here, *size, PROPER, here / "records"))
+            made = here / "records"
+            markets.append(take(here, options.drugs, options.years, seed, PROPER, made))
             print(markets[-1], flush=True)
         records, leaky = folder / f"seed-{seeds[0]}" / "records", folder / "leaky"
         leaky.mkdir(exist_ok=True)
         leak = take(leaky, options.drugs, options.years, seeds[0], LEAKY, records)
         print(leak, flush=True)
+        found = [reasons(folder / f"seed-{s}", folder / f"seed-{s}" / "records") for s in seeds]
         clean = audited(folder / f"seed-{seeds[0]}", PROPER, records)
-        text = page(
-            (options.drugs, options.years), markets, leak, (clean, audited(leaky, LEAKY, records))
-        )
+        columns = (clean, audited(leaky, LEAKY, records))
+        size = (options.drugs, options.years)
+        text = page(size, markets, leak, columns, pd.concat(found))
     options.out.write_text(text, encoding="utf-8")
     print(f"{options.out}: {len(markets)} markets and a leak")
 
