@@ -525,6 +525,16 @@ DECLARED: Mapping[str, Declared] = {
             )
         )
     ),
+    "fda_citations": Declared(
+        (
+            Rule(
+                public=after("inspectionenddate", 90),
+                days={"inspectionenddate": 90},
+                names=("legalname",),
+                ids=("inspectionid",),
+            ),
+        )
+    ),
     "fda_compliance_actions": Declared(
         (
             Rule(
@@ -554,6 +564,16 @@ DECLARED: Mapping[str, Declared] = {
                 planned=("expirationdate",),
                 names=("firmname", "registrantname"),
                 ids=("dunsnumber",),
+            ),
+        )
+    ),
+    "fda_import_refusals": Declared(
+        (
+            Rule(
+                public=after("refusaldate", 60),
+                days={"refusaldate": 60},
+                names=("firmname",),
+                ids=("shipmentid",),
             ),
         )
     ),
@@ -665,6 +685,19 @@ DECLARED: Mapping[str, Declared] = {
                 ),
                 names=("recallingfirm", "productdescription"),
                 ids=("recallnumber", "eventid"),
+            ),
+        )
+    ),
+    "openfda_ndc": Declared(
+        (
+            Rule(
+                public=from_the_file,
+                days=dict.fromkeys(
+                    ("marketingstartdate", "marketingenddate", "listingexpirationdate"), 0
+                ),
+                planned=("marketingstartdate", "marketingenddate", "listingexpirationdate"),
+                names=("genericname", "brandname", "labelername"),
+                ids=("productndc",),
             ),
         )
     ),

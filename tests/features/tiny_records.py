@@ -348,6 +348,37 @@ NDCS = (
     ),
 )
 
+
+def openfda_product(ndc: str, name: str, **fields: Any) -> dict[str, Any]:
+    """A product of openFDA's NDC directory, with one package."""
+    return {
+        "product_ndc": ndc,
+        "product_id": f"{ndc}_aaaa-bbbb",
+        "spl_id": "aaaa-bbbb",
+        "product_type": "HUMAN PRESCRIPTION DRUG",
+        "finished": True,
+        "brand_name": name.title(),
+        "generic_name": name.title(),
+        "dosage_form": "TABLET",
+        "route": ["ORAL"],
+        "marketing_start_date": "20120601",
+        "marketing_category": "ANDA",
+        "application_number": "ANDA900201",
+        "labeler_name": "Ostrava Pharmaceuticals LLC",
+        "active_ingredients": [{"name": name.upper(), "strength": "5 mg/1"}],
+        "packaging": [
+            {
+                "package_ndc": f"{ndc}-01",
+                "description": "100 TABLET in 1 BOTTLE",
+                "marketing_start_date": "20120601",
+                "sample": False,
+            }
+        ],
+        "openfda": {"rxcui": ["99000001"]},
+        **fields,
+    }
+
+
 #: Application type and number, product, ingredient, form, route, holder, approved, trade name.
 APPLICATIONS = (
     ("A", "900101", "VELMORIL", "INJECTABLE", "INJECTION", "VELMORA LABS", "2012-05-20"),
@@ -579,7 +610,36 @@ TREE: dict[str, bytes] = {
             ],
         )
     ),
+    "fda_citations/2020-06-30/citations.csv": delimited(
+        (
+            *("InspectionID", "FEINumber", "LegalName", "InspectionEndDate", "ProgramArea"),
+            *("CitationID", "ActCFRNumber", "ShortDescription", "LongDescription"),
+        ),
+        [
+            (
+                *("11", "3000000001", "Velmora Labs, Inc.", "2018-02-05", "Drugs", "1001"),
+                *("21 CFR 211.192", "Inquiries into failures", "Failures were not looked into."),
+            )
+        ],
+    ),
+    "fda_import_refusals/2020-06-30/import_refusals.csv": delimited(
+        (
+            *("FEINumber", "FirmName", "CountryName", "IndustryCodeDescription"),
+            *("ProductCategory", "ProductCode", "ProductCodeDescription", "RefusalDate"),
+            *("ShipmentID", "FDASampleAnalysis", "PrivateLabAnalysis", "RefusalCharges"),
+        ),
+        [
+            (
+                *("3000000002", "Ostrava Pharmaceuticals LLC", "Belgium", "Human Drugs"),
+                *("Drugs and Biologics", "66ZZZ01", "OSTRUNIDE", "2019-11-20", "7000001"),
+                *("No ", "No ", "75,118"),
+            )
+        ],
+    ),
     "ndc_directory/2019-04-29/ndctext.zip": ndc_directory(*NDCS),
+    "openfda_ndc/2020-06-30/drug-ndc-0001-of-0001.json.zip": zipped(
+        {"drug-ndc-0001-of-0001.json": openfda([openfda_product("99902-020", "ostrunide")])}
+    ),
     "drugsatfda/2018-04-09/drugsatfda.zip": drugs_at_fda(),
     "orange_book/2019-07-31/EOBZIP.zip": orange_book(),
     "orange_book/2020-07-31/EOBZIP.zip": orange_book(discontinued=["000301"]),

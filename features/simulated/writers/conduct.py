@@ -1,4 +1,4 @@
-"""What the FDA finds at companies: inspections, actions, letters, forms 483, registrations."""
+"""What the FDA finds at companies and borders: inspections, letters, refusals, registrations."""
 
 from __future__ import annotations
 
@@ -38,6 +38,35 @@ _CLASSES = {
     "VAI": "Voluntary Action Indicated (VAI)",
     "OAI": "Official Action Indicated (OAI)",
 }
+#: Sections of the regulations that citations name, what they are about, and a finding.
+_CITED = (
+    (
+        "21 CFR 211.22(d)",
+        "Duties of the quality unit",
+        "Its duties are not in writing, or not met.",
+    ),
+    ("21 CFR 211.42(c)", "Separate areas", "Areas are not kept apart, so that products may mix."),
+    ("21 CFR 211.67(a)", "Cleaning of equipment", "Equipment is not cleaned often enough."),
+    ("21 CFR 211.68(b)", "Access to computers", "Anybody can change records, or delete them."),
+    ("21 CFR 211.100(a)", "Written procedures", 'There are none for "production", or none in use.'),
+    ("21 CFR 211.113(b)", "Sterile products", "What should prevent contamination is not tested."),
+    (
+        "21 CFR 211.160(b)",
+        "Laboratory controls",
+        "Specifications are not sound.\nSpecifically, ...",
+    ),
+    ("21 CFR 211.166(a)", "Stability testing", "There is no program, or it is not followed."),
+    ("21 CFR 211.192", "Inquiries into failures", "Batches that failed were not looked into."),
+)
+#: Citations of an inspection by its class.
+_CITATIONS = {"NAI": 0, "VAI": 1, "OAI": 2}
+#: The last ends of years for which citations and refusals are written: each file has all of the
+#: past, and nothing asks what was known of it when.
+_RECENT = 2
+#: Charges of import refusals, as numbers.
+_CHARGES = ("75", "118", "16,118", "75,508")
+#: Refused shipments a year for each foreign application, and for each letter to a foreign plant.
+_REFUSED, _REFUSED_AFTER_LETTER = 0.02, 2
 _LETTERS = "/inspections-compliance-enforcement-and-criminal-investigations/warning-letters/"
 #: Product type, issuing office and subject of letters that are not about drugs.
 _NOT_DRUGS = (
@@ -106,6 +135,92 @@ def write_inspections(world: World, root: Path, words: Words) -> None:
             root, "fda_inspections", day, "inspections.csv.gz",
             list(frame.columns), lines[style][shown], bad[shown], own,
         )  # fmt: skip
+
+
+def write_citations(world: World, root: Path) -> None:
+    """Write what the inspections cited, at the ends of the last years.
+
+    The fields have the names of the Data Dashboard's interface.
+
+    Parameters
+    ----------
+    world : World
+        The market.
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    """
+    inspections = world.reports.inspections
+    rng = dice(world, "citations")
+    size = inspections["classification"].map(_CITATIONS).to_numpy(dtype=np.int64)
+    rows = inspections.iloc[np.repeat(np.arange(len(inspections)), size)].reset_index(drop=True)
+    # One after the other from a place drawn for the inspection: none is cited twice by it.
+    nth = np.arange(len(rows)) - np.repeat(np.cumsum(size) - size, size)
+    first = rng.integers(len(_CITED), size=len(inspections))
+    which = (np.repeat(first, size) + nth) % len(_CITED)
+    cited = pd.DataFrame(_CITED, columns=["number", "short", "long"]).iloc[which]
+    frame = pd.DataFrame(
+        {
+            "InspectionID": rows["inspection"].astype("str"),
+            "FEINumber": rows["fei"],
+            "LegalName": _legal_names(world, rows, rng),
+            "InspectionEndDate": written(rows["event_date"], "iso"),
+            "ProgramArea": "Drugs",
+            "CitationID": pd.Series(1_001 + which, dtype="str"),
+            "ActCFRNumber": cited["number"].to_numpy(),
+            "ShortDescription": cited["short"].to_numpy(),
+            "LongDescription": cited["long"].to_numpy(),
+        }
+    ).astype("str")
+    _write_yearly(
+        world, root, "fda_citations", "citations.csv.gz", frame,
+        frame.assign(ProgramArea="Devices"), as_days(rows["published_at"]), last=_RECENT,
+    )  # fmt: skip
+
+
+def write_refusals(world: World, root: Path, words: Words) -> None:
+    """Write the Data Dashboard's import refusals of drugs, at the ends of the last years.
+
+    Shipments of foreign plants are refused now and then, and more often after a warning letter.
+
+    Parameters
+    ----------
+    world : World
+        The market.
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    words : Words
+        Texts of the market.
+    """
+    rng = dice(world, "import refusals")
+    rows = _refused(world, rng)
+    size = len(rows)
+    substance = words.substance.iloc[rows["drug"]].reset_index(drop=True)
+    human = ~some(rng, size, 0.02)
+    frame = pd.DataFrame(
+        {
+            "FEINumber": rows["fei"],
+            "FirmName": _legal_names(world, rows, rng),
+            "City": _of_plant(world.catalogue.plants["city"], rows),
+            "CountryName": _of_plant(words.plants["country_name"], rows),
+            "DistrictDescription": "Division of Invented Imports",
+            "IndustryCodeDescription": np.where(human, "Human Drugs", "Biologics"),
+            "ProductCategory": "Drugs and Biologics",
+            "ProductCode": "66ZZZ" + (rows["drug"] % 100).astype("str").str.zfill(2),
+            "ProductCodeDescription": substance,
+            "RefusalDate": written(rows["event_date"], "iso"),
+            "ShipmentID": pd.Series(7_000_001 + np.arange(size), dtype="str"),
+            # Some lines bear a blank behind the word, as the interface's own example does.
+            "FDASampleAnalysis": np.where(some(rng, size, 0.1), "Yes", "No "),
+            "PrivateLabAnalysis": "No ",
+            "RefusalCharges": np.array(_CHARGES, dtype=object)[
+                rng.integers(len(_CHARGES), size=size)
+            ],
+        }
+    ).astype("str")
+    _write_yearly(
+        world, root, "fda_import_refusals", "import_refusals.csv.gz", frame,
+        frame.assign(RefusalDate="-"), as_days(rows["published_at"]), last=_RECENT,
+    )  # fmt: skip
 
 
 def write_actions(world: World, root: Path, words: Words) -> None:
@@ -259,6 +374,35 @@ def write_establishments(world: World, root: Path, words: Words) -> None:
         )  # fmt: skip
 
 
+def _refused(world: World, rng: np.random.Generator) -> pd.DataFrame:
+    """Refused shipments of what was approved and not given up by then, oldest first."""
+    catalogue = world.catalogue
+    plants, applications = catalogue.plants, catalogue.applications
+    foreign = (plants["country"] != "USA").to_numpy()
+    abroad = applications[foreign[applications["plant"]]]
+    begin = pd.Timestamp(world.starts_on) - pd.DateOffset(months=world.parameters.burn_in_months)
+    days = (pd.Timestamp(world.ends_on) - begin).days
+    count = int(rng.poisson(_REFUSED * len(abroad) * days / 365)) if len(abroad) else 0
+    by_chance = abroad.iloc[rng.integers(max(len(abroad), 1), size=count)].assign(
+        event_date=begin + pd.to_timedelta(rng.integers(days, size=count), unit="D")
+    )
+    letters = world.reports.warning_letters[["plant", "event_date"]]
+    letters = letters.loc[letters.index.repeat(_REFUSED_AFTER_LETTER)]
+    after = letters["event_date"] + pd.to_timedelta(rng.integers(30, 365, len(letters)), unit="D")
+    of_plant = abroad.drop_duplicates("plant")
+    by_letter = letters.assign(event_date=after).merge(of_plant, on="plant")
+    rows = pd.concat([by_chance, by_letter], ignore_index=True)
+    there = (rows["approval_date"] < rows["event_date"]) & ~(rows["left_on"] <= rows["event_date"])
+    rows = rows[there].sort_values(["event_date", "application"], ignore_index=True)
+    plant = rows["plant"].to_numpy(dtype=np.int64)
+    return rows.assign(
+        firm=plants["firm"].to_numpy()[plant],
+        fei=plants["fei"].to_numpy()[plant],
+        published_at=rows["event_date"]
+        + pd.to_timedelta(rng.integers(10, 61, len(rows)), unit="D"),
+    )
+
+
 def _other_letters(world: World) -> pd.DataFrame:
     """Warning letters about what else the companies make: two a month, and none about a drug.
 
@@ -301,11 +445,13 @@ def _write_yearly(
     frame: pd.DataFrame,
     broken: pd.DataFrame,
     published: NDArray[np.int64],
+    *,
+    last: int = 0,
 ) -> None:
-    """Write at the end of each year what was public by then."""
+    """Write at the end of each year, or of so many last ones, what was public by then."""
     lines = np.array(csv_lines(frame), dtype=object)
     bad = np.array(csv_lines(broken), dtype=object)
-    for day in year_ends(world):
+    for day in year_ends(world)[-last:]:
         shown = published <= day_number(day)
         rng = dice(world, source, day)
         _write(root, source, day, name, list(frame.columns), lines[shown], bad[shown], rng)

@@ -1,7 +1,8 @@
-"""The product lists: NDC directory, Drugs@FDA and Orange Book."""
+"""The product lists: NDC directory (the FDA's and openFDA's), Drugs@FDA and Orange Book."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shortcast.features.simulated.world import World
-from shortcast.features.simulated.writers._dirt import dice, how_many, some, with_broken
+from shortcast.features.simulated.writers._dirt import TWICE, dice, how_many, some, with_broken
 from shortcast.features.simulated.writers._files import (
     as_days,
     day_number,
@@ -21,10 +22,17 @@ from shortcast.features.simulated.writers._files import (
     write_zip,
     written,
 )
-from shortcast.features.simulated.writers._words import Words
+from shortcast.features.simulated.writers._words import Words, year_ends
+from shortcast.features.simulated.writers.shortages import meta
 
 #: Years of records from which a market is long.
 _LONG = 12
+#: The last ends of years for which openFDA's directory is written: it is long, and like the FDA's.
+_RELEASES = 2
+#: Products without a match in RxNorm, for good, and in one release.
+_NO_CONCEPT, _NO_BLOCK = 0.2, 0.03
+#: No number of RxNorm's is that high.
+_FIRST_CONCEPT = 99_000_000
 #: Drugs@FDA changed its tables in 2017.
 _NEW_LAYOUT = 2017
 _NDC_HEADER = (
@@ -223,6 +231,109 @@ def write_ndc(world: World, root: Path, shelf: Shelf) -> None:
                 f"\t{name}\t".encode(), f"\t{name}".encode() + b"\xae\t"
             )
         write_zip(place(root, "ndc_directory", day, "ndctext.zip"), raw)
+
+
+def write_openfda_ndc(world: World, root: Path, shelf: Shelf) -> None:
+    """Write openFDA's directory: the same listings as JSON, with RxNorm's concepts.
+
+    Parameters
+    ----------
+    world : World
+        The market.
+    root : Path
+        The tree ``SOURCE/AS_OF/FILE``.
+    shelf : Shelf
+        Its products.
+    """
+    p = shelf.products
+    rng = dice(world, "openfda_ndc")
+    matched = ~some(rng, len(p), _NO_CONCEPT)
+    records = _openfda_products(world, p, matched)
+    since = as_days(p["start_marketing"])
+    ends = written(p["end_marketing"], "compact").to_numpy()
+    name = "drug-ndc-0001-of-0001.json"
+    for day in year_ends(world)[-_RELEASES:]:
+        today = day_number(day)
+        own = dice(world, "openfda_ndc", day)
+        shown = np.flatnonzero((since <= today) & (today < shelf.left))
+        if not len(shown):
+            continue
+        told = shelf.told[shown] <= today
+        bare = some(own, len(shown), _NO_BLOCK)
+        lines = []
+        for at, is_ending, is_bare in zip(shown, told, bare, strict=True):
+            record = records[at] | {"listing_expiration_date": f"{day.year + 1}1231"}
+            if is_ending and ends[at]:
+                record["marketing_end_date"] = ends[at]
+            if is_bare:
+                record["openfda"] = {}
+            lines.append(json.dumps(record, ensure_ascii=False))
+        bad = [json.dumps(_run_together(records[shown[at]])) for at in _picked(own, len(shown))]
+        twice = [lines[at] for at in np.flatnonzero(some(own, len(lines), TWICE))]
+        lines = with_broken(lines, [*bad, *twice], own)
+        head = json.dumps({"meta": meta(day, len(lines))})[:-1]
+        text = f'{head}, "results": [\n' + ",\n".join(lines) + "\n]}"
+        write_zip(place(root, "openfda_ndc", day, f"{name}.zip"), {name: text.encode()})
+
+
+def _openfda_products(
+    world: World, p: pd.DataFrame, matched: NDArray[np.bool_]
+) -> list[dict[str, object]]:
+    """Products as openFDA lays them out, without what changes from release to release."""
+    documents = _documents(len(p), dice(world, "ndc_directory"))
+    # A concept is a drug in one strength, whoever sells it.
+    concept = _FIRST_CONCEPT + pd.factorize(p["drug"].astype("str") + " " + p["strength"])[0]
+    start = written(p["start_marketing"], "compact")
+    found = []
+    for row, document, number, began, is_matched in zip(
+        p.to_dict("records"), documents, concept, start, matched, strict=True
+    ):
+        ndc, substances = row["product_ndc"], row["substance"].split("; ")
+        record: dict[str, object] = {
+            "product_ndc": ndc,
+            "product_id": f"{ndc}_{document}",
+            "spl_id": document,
+            "product_type": "HUMAN PRESCRIPTION DRUG",
+            "finished": True,
+            "brand_name": row["trade"],
+            "brand_name_base": row["trade"],
+            "generic_name": row["nonproprietary"],
+            "dosage_form": row["dosage_form"],
+            "route": [row["route"]],
+            "marketing_start_date": began,
+            "marketing_category": row["kind"] or "UNAPPROVED DRUG OTHER",
+            "labeler_name": row["labeler"],
+            "active_ingredients": [
+                {"name": substance, "strength": row["strength"]} for substance in substances
+            ],
+            "pharm_class": [f"{row['drug_class']} [EPC]"],
+            "packaging": [
+                {
+                    "package_ndc": row["package_ndc"],
+                    "description": f"{row['package']} ({row['package_ndc']})",
+                    "marketing_start_date": began,
+                    "sample": False,
+                }
+            ],
+            "openfda": {
+                "manufacturer_name": [row["labeler"]],
+                "spl_set_id": [f"set-{document}"],
+                **({"rxcui": [str(number)]} if is_matched else {}),
+                **({} if row["is_repackaged"] else {"is_original_packager": [True]}),
+            },
+        }
+        # A field without a value is left out, as openFDA does.
+        if row["kind"]:
+            record["application_number"] = f"{row['kind']}{row['number']}"
+        if row["schedule"]:
+            record["dea_schedule"] = row["schedule"]
+        found.append(record)
+    return found
+
+
+def _run_together(record: dict[str, object]) -> dict[str, object]:
+    """Return a product whose number lost its hyphen."""
+    return record | {"product_ndc": str(record["product_ndc"]).replace("-", "")}
 
 
 def write_drugsatfda(world: World, root: Path, shelf: Shelf) -> None:
