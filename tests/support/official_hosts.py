@@ -52,7 +52,11 @@ def absent(source: str = "") -> Answer:
 # --- openFDA -------------------------------------------------------------------------------------
 
 #: Endpoints of openFDA's ``drug``, by the source whose records they show.
-_ENDPOINTS = {"shortages": "openfda_shortages", "enforcement": "openfda_enforcement"}
+_ENDPOINTS = {
+    "shortages": "openfda_shortages",
+    "enforcement": "openfda_enforcement",
+    "ndc": "openfda_ndc",
+}
 _MOST_ROWS, _MOST_SKIPPED = 1000, 25_000
 
 
@@ -214,6 +218,9 @@ _DASHBOARD: dict[str, tuple[str, dict[str, str]]] = {
             "Case/Injunction ID": "CaseInjunctionID",
         },
     ),
+    # Of these the files have the interface's own names.
+    "inspections_citations": ("fda_citations", {"InspectionID": "InspectionID"}),
+    "import_refusals": ("fda_import_refusals", {"ShipmentID": "ShipmentID"}),
 }
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from live_market import made_up_records
+from live_market import connected, made_up_records
 from official_faults import Always
 from official_server import OfficialServer
+
+from shortcast.features.archive import Archive
+from shortcast.features.fetching import fetch
+from shortcast.features.parse import count_records
+from shortcast.features.sources import registry
 
 DAY = date(2025, 12, 15)
 NDC = "/www.accessdata.fda.gov/cder/ndctext.zip"
@@ -118,14 +123,14 @@ def test_openfda_takes_so_many_requests_a_minute(made_up: Path) -> None:
         assert signed.status_code == 200, "one with a key is counted for itself"
 
 
-def ask(http: httpx2.Client, server: OfficialServer, **more: Any) -> Any:
+def ask(http: httpx2.Client, server: OfficialServer, address: str = DASHBOARD, **more: Any) -> Any:
     body = {"start": 1, "rows": 5000, "sort": "InspectionID", "sortorder": "ASC"}
     body |= {"filters": {}, "columns": [], "returntotalcount": True, **more}
     keys = {
         "Authorization-User": server.keys.dashboard_user,
         "Authorization-Key": server.keys.dashboard_key,
     }
-    answer = http.post(DASHBOARD, json=body, headers=keys)
+    answer = http.post(address, json=body, headers=keys)
     assert answer.status_code == 200, "whatever is wrong stands in the body"
     return answer.json()
 
@@ -155,6 +160,55 @@ def test_the_dashboard_hands_out_5000_rows_at_most_and_says_nothing(
     found = ask(http, server)
     assert (found["message"], found["resultcount"], len(found["result"])) == ("success", 10, 10)
     assert found["totalrecordcount"] > 10
+
+
+@pytest.mark.parametrize(
+    ("table", "sort", "area"),
+    [
+        ("inspections_citations", "InspectionID", {"ProgramArea": ["Drugs"]}),
+        ("import_refusals", "ShipmentID", {"ProductCategory": ["Drugs and Biologics"]}),
+    ],
+)
+def test_the_dashboard_has_citations_and_refusals(
+    http: httpx2.Client, server: OfficialServer, table: str, sort: str, area: dict[str, list[str]]
+) -> None:
+    address = DASHBOARD.replace("inspections_classifications", table)
+    found = ask(http, server, address=address, sort=sort, filters=area)
+    rows = found["result"]
+    assert len(rows) == found["totalrecordcount"] > 5
+    assert [row[sort] for row in rows] == sorted(row[sort] for row in rows)
+    assert {"FEINumber", *area} <= rows[0].keys()
+    others = {name: ["Tobacco"] for name in area}
+    assert ask(http, server, address=address, sort=sort, filters=others)["result"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("fda_citations", "inspection_citations"),
+        ("fda_import_refusals", "import_refusals"),
+        ("openfda_ndc", "openfda_products"),
+    ],
+)
+def test_what_no_feature_rests_on_yet_is_fetched_like_the_rest(
+    made_up: Path, tmp_path: Path, name: str, table: str
+) -> None:
+    with OfficialServer(made_up) as server:
+        server.day = DAY
+        config = connected(tmp_path / "home", server)
+        (outcome,) = fetch([name], today=DAY, config=config).outcomes
+        assert outcome.state == "accepted", outcome
+        (snapshot,) = Archive(config.archive).snapshots()
+        paths = [Archive(config.archive).path(file) for file in snapshot.files]
+        reading = registry()[name].read(paths, DAY)
+        assert len(reading.tables[table]) == count_records(reading)[0] > 5
+        assert all(path.name.startswith("SIMULATED-") for path in paths)
+        # Half of it, and it stays out.
+        server.day = DAY + timedelta(days=7)
+        server.faults = server.shelf.faults = Always("half", name)
+        (outcome,) = fetch([name], today=server.day, config=config).outcomes
+        assert outcome.state == "quarantined"
+        assert len(Archive(config.archive).snapshots()) == 1
 
 
 def test_warning_letters_come_as_cells_of_a_table(http: httpx2.Client) -> None:

@@ -42,7 +42,7 @@ KEYS = Keys(
 )
 #: Pages that lead to the files of several sources or of one, which they do not show themselves.
 LISTS = {
-    "api.fda.gov/download.json": {"openfda_shortages", "openfda_enforcement"},
+    "api.fda.gov/download.json": {"openfda_shortages", "openfda_enforcement", "openfda_ndc"},
     "data.medicaid.gov/api/1/metastore/schemas/dataset/items": {"nadac"},
     "data.cms.gov/data.json": {"partb_spending", "partd_spending"},
     "www.cms.gov/medicare/payment/part-b-drugs/asp-pricing-files": {"cms_asp"},
