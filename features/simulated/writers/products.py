@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,7 @@ from shortcast.features.simulated.writers.shortages import meta
 _LONG = 12
 #: The last ends of years for which openFDA's directory is written: it is long, and like the FDA's.
 _RELEASES = 2
+_AT_ONCE = 20_000
 #: Products without a match in RxNorm, for good, and in one release.
 _NO_CONCEPT, _NO_BLOCK = 0.2, 0.03
 #: No number of RxNorm's is that high.
@@ -247,10 +250,15 @@ def write_openfda_ndc(world: World, root: Path, shelf: Shelf) -> None:
     """
     p = shelf.products
     rng = dice(world, "openfda_ndc")
-    matched = ~some(rng, len(p), _NO_CONCEPT)
-    records = _openfda_products(world, p, matched)
+    # A concept is a drug in one strength, whoever sells it.
+    concept = _FIRST_CONCEPT + pd.factorize(p["drug"].astype("str") + " " + p["strength"])[0]
+    listed = p.assign(
+        document=_documents(len(p), dice(world, "ndc_directory")),
+        began=written(p["start_marketing"], "compact"),
+        ends=written(p["end_marketing"], "compact"),
+        concept=np.where(some(rng, len(p), _NO_CONCEPT), "", concept.astype("str")),
+    )
     since = as_days(p["start_marketing"])
-    ends = written(p["end_marketing"], "compact").to_numpy()
     name = "drug-ndc-0001-of-0001.json"
     for day in year_ends(world)[-_RELEASES:]:
         today = day_number(day)
@@ -260,15 +268,19 @@ def write_openfda_ndc(world: World, root: Path, shelf: Shelf) -> None:
             continue
         told = shelf.told[shown] <= today
         bare = some(own, len(shown), _NO_BLOCK)
-        lines = []
-        for at, is_ending, is_bare in zip(shown, told, bare, strict=True):
-            record = records[at] | {"listing_expiration_date": f"{day.year + 1}1231"}
-            if is_ending and ends[at]:
-                record["marketing_end_date"] = ends[at]
-            if is_bare:
+        run_together = set(_picked(own, len(shown)).tolist())
+        lines: list[str] = []
+        bad: list[str] = []
+        for at, record in enumerate(_openfda_products(listed.iloc[shown])):
+            end = record.pop("marketing_end_date", None)
+            record["listing_expiration_date"] = f"{day.year + 1}1231"
+            if at in run_together:
+                bad.append(json.dumps(_run_together(record)))
+            if told[at] and end:
+                record["marketing_end_date"] = end
+            if bare[at]:
                 record["openfda"] = {}
             lines.append(json.dumps(record, ensure_ascii=False))
-        bad = [json.dumps(_run_together(records[shown[at]])) for at in _picked(own, len(shown))]
         twice = [lines[at] for at in np.flatnonzero(some(own, len(lines), TWICE))]
         lines = with_broken(lines, [*bad, *twice], own)
         head = json.dumps({"meta": meta(day, len(lines))})[:-1]
@@ -276,59 +288,57 @@ def write_openfda_ndc(world: World, root: Path, shelf: Shelf) -> None:
         write_zip(place(root, "openfda_ndc", day, f"{name}.zip"), {name: text.encode()})
 
 
-def _openfda_products(
-    world: World, p: pd.DataFrame, matched: NDArray[np.bool_]
-) -> list[dict[str, object]]:
-    """Products as openFDA lays them out, without what changes from release to release."""
-    documents = _documents(len(p), dice(world, "ndc_directory"))
-    # A concept is a drug in one strength, whoever sells it.
-    concept = _FIRST_CONCEPT + pd.factorize(p["drug"].astype("str") + " " + p["strength"])[0]
-    start = written(p["start_marketing"], "compact")
-    found = []
-    for row, document, number, began, is_matched in zip(
-        p.to_dict("records"), documents, concept, start, matched, strict=True
-    ):
-        ndc, substances = row["product_ndc"], row["substance"].split("; ")
-        record: dict[str, object] = {
-            "product_ndc": ndc,
-            "product_id": f"{ndc}_{document}",
-            "spl_id": document,
-            "product_type": "HUMAN PRESCRIPTION DRUG",
-            "finished": True,
-            "brand_name": row["trade"],
-            "brand_name_base": row["trade"],
-            "generic_name": row["nonproprietary"],
-            "dosage_form": row["dosage_form"],
-            "route": [row["route"]],
-            "marketing_start_date": began,
-            "marketing_category": row["kind"] or "UNAPPROVED DRUG OTHER",
-            "labeler_name": row["labeler"],
-            "active_ingredients": [
-                {"name": substance, "strength": row["strength"]} for substance in substances
-            ],
-            "pharm_class": [f"{row['drug_class']} [EPC]"],
-            "packaging": [
-                {
-                    "package_ndc": row["package_ndc"],
-                    "description": f"{row['package']} ({row['package_ndc']})",
-                    "marketing_start_date": began,
-                    "sample": False,
-                }
-            ],
-            "openfda": {
-                "manufacturer_name": [row["labeler"]],
-                "spl_set_id": [f"set-{document}"],
-                **({"rxcui": [str(number)]} if is_matched else {}),
-                **({} if row["is_repackaged"] else {"is_original_packager": [True]}),
-            },
-        }
-        # A field without a value is left out, as openFDA does.
-        if row["kind"]:
-            record["application_number"] = f"{row['kind']}{row['number']}"
-        if row["schedule"]:
-            record["dea_schedule"] = row["schedule"]
-        found.append(record)
-    return found
+def _openfda_products(listed: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Yield products as openFDA lays them out, some at a time: as objects they are large."""
+    for first in range(0, len(listed), _AT_ONCE):
+        yield from map(_openfda_product, listed.iloc[first : first + _AT_ONCE].to_dict("records"))
+
+
+def _openfda_product(row: dict[Hashable, Any]) -> dict[str, object]:
+    """Lay out one product."""
+    ndc, substances = row["product_ndc"], row["substance"].split("; ")
+    record: dict[str, object] = {
+        "product_ndc": ndc,
+        "product_id": f"{ndc}_{row['document']}",
+        "spl_id": row["document"],
+        "product_type": "HUMAN PRESCRIPTION DRUG",
+        "finished": True,
+        "brand_name": row["trade"],
+        "brand_name_base": row["trade"],
+        "generic_name": row["nonproprietary"],
+        "dosage_form": row["dosage_form"],
+        "route": [row["route"]],
+        "marketing_start_date": row["began"],
+        "marketing_category": row["kind"] or "UNAPPROVED DRUG OTHER",
+        "labeler_name": row["labeler"],
+        "active_ingredients": [
+            {"name": substance, "strength": row["strength"]} for substance in substances
+        ],
+        "pharm_class": [f"{row['drug_class']} [EPC]"],
+        "packaging": [
+            {
+                "package_ndc": row["package_ndc"],
+                "description": f"{row['package']} ({row['package_ndc']})",
+                "marketing_start_date": row["began"],
+                "sample": False,
+            }
+        ],
+        "openfda": {
+            "manufacturer_name": [row["labeler"]],
+            "spl_set_id": [f"set-{row['document']}"],
+            **({"rxcui": [row["concept"]]} if row["concept"] else {}),
+            **({} if row["is_repackaged"] else {"is_original_packager": [True]}),
+        },
+    }
+    # A field without a value is left out, as openFDA does.
+    if row["kind"]:
+        record["application_number"] = f"{row['kind']}{row['number']}"
+    if row["schedule"]:
+        record["dea_schedule"] = row["schedule"]
+    # Told only once it is announced.
+    if row["ends"]:
+        record["marketing_end_date"] = row["ends"]
+    return record
 
 
 def _run_together(record: dict[str, object]) -> dict[str, object]:
