@@ -102,7 +102,7 @@ def _index(way: Captures | CapturedPages, errand: Errand) -> list[tuple[str, str
     by_day: dict[str, tuple[str, str]] = {}
     last = None
     for stamp, address, status, digest in sorted(map(tuple, rows[1:])):
-        if re.fullmatch(r"\d{14}", stamp) and status == "200" and stamp[:8] not in by_day:
+        if _is_stamp(stamp) and status == "200" and stamp[:8] not in by_day:
             if digest != last:
                 by_day[stamp[:8]] = (stamp, address)
             last = digest
@@ -112,6 +112,13 @@ def _index(way: Captures | CapturedPages, errand: Errand) -> list[tuple[str, str
 
 def _place(stamp: str, address: str) -> str:
     return f"https://web.archive.org/web/{stamp}id_/{address}"
+
+
+def _is_stamp(text: str) -> bool:
+    try:
+        return bool(re.fullmatch(r"\d{14}", text, re.ASCII)) and _day(text) is not None
+    except ValueError:
+        return False
 
 
 def _day(stamp: str) -> date:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,6 +18,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from shortcast.features.fetching.client import FetchError
 from shortcast.features.fetching.errand import Delivery
 from shortcast.features.parse import ParsedSnapshot, count_records
 from shortcast.features.sources import corrections
@@ -41,6 +43,8 @@ OLD = 4
 BACK = timedelta(days=14)
 
 
+#: What reading a packed file that is damaged ends with.
+_DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error)
 #: Between the cells of the first line of a table of text.
 _BETWEEN = re.compile("[,\t~|]")
 #: The first line of a table lies within so many bytes.
@@ -191,12 +195,18 @@ def _against(
     months = 1 + max((delivery.as_of - since).days, 0) / 30
     fall = min(fetching.fall * months, MOST_CHANGE)
     growth = fetching.growth * months
-    with duckdb.connect(config={"threads": 1}) as connection:
-        before = {
-            table.name: _figures_of_file(connection, fetching, table, last.table(table.name))
-            for table in source.tables
-            if table.name in last.rows
-        }
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            before = {
+                table.name: _figures_of_file(connection, fetching, table, last.table(table.name))
+                for table in source.tables
+                if table.name in last.rows
+            }
+    except duckdb.Error as error:
+        raise FetchError(
+            f"{last.folder}, with which it is to be compared, is damaged "
+            f"({type(error).__name__}); delete that folder, which is made again, and fetch again."
+        ) from error
     for name, old in before.items():
         new = figures.get(name, Figures(0, {}, None))
         change = new.rows - old.rows
@@ -241,7 +251,19 @@ def _without_columns(delivery: Delivery, files: Mapping[str, Path], last: date) 
     for part in delivery.parts:
         if part.name not in files:
             continue
-        before, now = _first_lines(files[part.name], part.name), _first_lines(part.path, part.name)
+        try:
+            before = _first_lines(files[part.name], part.name)
+        except _DAMAGED as error:
+            raise FetchError(
+                f"{files[part.name]}, with which it is to be compared, is damaged "
+                f"({type(error).__name__}); bring it back from a backup: 'shortcast archive "
+                "verify' names all that is damaged."
+            ) from error
+        try:
+            now = _first_lines(part.path, part.name)
+        except _DAMAGED as error:
+            yield f"{part.name} cannot be unpacked ({type(error).__name__}: {error})"
+            continue
         for table, names in before.items():
             gone = sorted(names - now[table]) if table in now else []
             if gone and now[table]:

@@ -18,7 +18,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -271,13 +271,12 @@ class Client:
                         raise FetchError(f"{_shown(address)} answers with no end; try again later.")
                 try:
                     content = json.loads(raw)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     kind = "an HTML page" if raw[:200].lstrip()[:1] == b"<" else "no whole JSON"
                     raise _AgainError(f"{_shown(address)} answered with {kind}") from error
                 link = answer.links.get("next", {}).get("url", "")
-                return Page(
-                    content, urljoin(address, link) if link else "", self._is_made_up(answer)
-                )
+                following = _led_to(address, link) if link else ""
+                return Page(content, following, self._is_made_up(answer))
 
         return self._persist(address, once)
 
@@ -457,7 +456,7 @@ class Client:
 
     def _persist(self, address: str, once: Callable[[], T]) -> T:
         """Try until it succeeds or the tries are used up."""
-        host = urlsplit(address).netloc
+        host = urlsplit(_led_to(address, "")).netloc
         if host in self._down:
             raise FetchError(
                 f"{host} did not answer earlier in this run, so {_shown(address)} was not asked; "
@@ -516,7 +515,7 @@ class Client:
                     method, self._place(address), headers=dict(sent), content=body
                 ) as answer:
                     if answer.status_code in _REDIRECTS and "location" in answer.headers:
-                        address = urljoin(address, answer.headers["location"])
+                        address = _led_to(address, answer.headers["location"])
                         if method != "GET" or urlsplit(address).scheme != "https":
                             raise FetchError(
                                 f"{_shown(asked)} sends us on to {_shown(address)}, where we do "
@@ -531,6 +530,11 @@ class Client:
                 raise _AgainError(
                     f"{_shown(asked)} cannot be read ({said})",
                     is_silence=isinstance(error, (httpx2.TimeoutException, httpx2.ConnectError)),
+                ) from None
+            except UnicodeEncodeError:
+                raise FetchError(
+                    f"{_shown(asked)} was not asked: a key in the settings has a character that "
+                    "cannot be sent, which may be an invisible one; enter the key anew."
                 ) from None
             except httpx2.InvalidURL as error:
                 raise FetchError(f"{_shown(asked)}: {error}; look at the source.") from None
@@ -562,7 +566,9 @@ class Client:
         if said is not None:
             # A copy on the way keeps the date that it was made on, and says how old it is.
             age = answer.headers.get("age", "")
-            said += timedelta(seconds=int(age)) if age.isdecimal() else timedelta(0)
+            if age.isdecimal():
+                with suppress(OverflowError, ValueError):  # beyond all calendars: no age
+                    said += timedelta(seconds=int(age))
             if abs((said.date() - self.today).days) > 1:
                 raise FetchError(
                     f"{_shown(asked)} says that it is {said.date()}, and here it is {self.today}: "
@@ -661,6 +667,23 @@ def _without_keys(headers: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in headers.items() if not k.lower().startswith(keys)}
 
 
+def _led_to(address: str, link: str) -> str:
+    """Return where a link of an answer leads, itself where the link is ''.
+
+    Raises
+    ------
+    FetchError
+        If that is no address.
+    """
+    try:
+        return urljoin(address, link)
+    except ValueError as error:
+        raise FetchError(
+            f"What {address.partition('?')[0]} leads to is no address ({error}); look at the "
+            "source."
+        ) from None
+
+
 def _shown(address: str) -> str:
     """Return an address as it may be shown: without what a query may hold."""
     parts = urlsplit(address)
@@ -671,7 +694,7 @@ def _moment(text: str) -> datetime | None:
     """Read a moment of a header; None if it is none."""
     try:
         found = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from html import unescape
 from pathlib import PurePosixPath
@@ -34,8 +37,11 @@ def _linked_file(way: LinkedFile, errand: Errand) -> Iterator[Delivery]:
 
 def _links(address: str, errand: Errand) -> list[str]:
     """Return where the links of a page lead."""
-    found = [unescape(link).strip() for link in _LINK.findall(errand.text(address))]
-    return [urljoin(address, link) for link in found]
+    found: list[str] = []
+    for link in _LINK.findall(errand.text(address)):
+        with suppress(ValueError):  # what is no address, such as a placeholder, leads nowhere
+            found.append(urljoin(address, unescape(link).strip()))
+    return found
 
 
 # --- Files of a quarter --------------------------------------------------------------------------
@@ -109,6 +115,19 @@ def _one_of_quarter(
 
 # --- A table inside a zip ------------------------------------------------------------------------
 
+#: What reading a zip that is damaged, or packed in an unknown way, ends with.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+)
+
 
 @walk.register
 def _table_in_zip(way: TableInZip, errand: Errand) -> Iterator[Delivery]:
@@ -118,7 +137,7 @@ def _table_in_zip(way: TableInZip, errand: Errand) -> Iterator[Delivery]:
     try:
         with zipfile.ZipFile(bundle.path) as opened:
             text = opened.read(way.member).decode("utf-8", errors="replace")
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise FetchError(
             f"{way.address} is no whole zip with {way.member} in it; fetch it again, or look "
             "whether it has changed."

@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from shortcast.features.fetching.memory import Memory
 from shortcast.features.fetching.secrets import Secrets
 from shortcast.features.fetching.ways import walk
 from shortcast.features.kind import marked, official_name
-from shortcast.features.parse import ParsedSnapshot, parse_one
+from shortcast.features.parse import ParsedSnapshot, ReaderDefectError, parse_one
 from shortcast.features.sources import registry
 from shortcast.features.sources.contract import Source
 from shortcast.features.sources.fetching import Fetching, Way
@@ -299,7 +300,7 @@ class _Run:
                 if not one.history:
                     self._memory.confirm(name, self._today)
                 self._end(name, "", "unchanged", "It has nothing that is not held already.")
-        except ShortcastError as error:
+        except (ShortcastError, ReaderDefectError) as error:
             self._end(name, "", "failed", str(error))
         except OSError as error:
             # Most likely the disk is full: what was half fetched must not stay in the way.
@@ -309,6 +310,14 @@ class _Run:
             self._end(
                 name, "", "failed", f"It could not be kept ({why}); make room and fetch again."
             )
+        except Exception as error:  # noqa: BLE001 - one odd answer must not end the whole fetch
+            where = "".join(traceback.format_exception(error))
+            log.debug("%s", self._secrets.hide(where))
+            said = (
+                f"The program failed on what came ({type(error).__name__}: {error}); this is a "
+                "defect of it: report it, and fetch again once it is mended."
+            )
+            self._end(name, "", "failed", said)
 
     def _receive(self, errand: Errand, delivery: Delivery) -> None:
         """Take a delivery into the archive, or set it apart."""

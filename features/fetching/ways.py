@@ -67,12 +67,9 @@ def _open_fda(way: OpenFda, errand: Errand) -> Iterator[Delivery]:
     catalogue = errand.client.page(way.address, headers=headers)
     listed = _bulk_files(catalogue.content, way)
     if listed is not None:
-        addresses, total, short = listed
+        files, total, short = listed
         try:
-            parts = tuple(
-                errand.download(address, PurePosixPath(urlsplit(address).path).name)
-                for address in addresses
-            )
+            parts = tuple(errand.download(address, name) for address, name in files.items())
             yield Delivery(errand.today, parts, total, short)
             return
         except AbsentError as error:
@@ -86,22 +83,23 @@ def _openfda_key(keys: Mapping[str, str]) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(f'{key}:'.encode()).decode()}"} if key else {}
 
 
-def _bulk_files(content: Any, way: OpenFda) -> tuple[list[str], int, tuple[str, ...]] | None:
-    """Return addresses, total and what does not add up; None if no bulk files are listed."""
+def _bulk_files(content: Any, way: OpenFda) -> tuple[dict[str, str], int, tuple[str, ...]] | None:
+    """Return names by address, total and what does not add up; None if no files are listed."""
     try:
         entry = content["results"][way.noun][way.endpoint]
         parts = entry["partitions"]
         addresses = [str(part["file"]) for part in parts]
+        files = {address: PurePosixPath(urlsplit(address).path).name for address in addresses}
         total = int(entry["total_records"])
         have = sum(int(part["records"]) for part in parts)
     except (LookupError, TypeError, ValueError):
         return None
-    if not addresses:
+    if not all(files.values()) or not files:
         return None
     if have != total:
         said = f"download.json lists files of {have:,} records where the source has {total:,}"
-        return addresses, total, (said,)
-    return addresses, total, ()
+        return files, total, (said,)
+    return files, total, ()
 
 
 def _open_fda_pages(way: OpenFda, errand: Errand, headers: Mapping[str, str]) -> Delivery:
