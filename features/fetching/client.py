@@ -15,6 +15,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
@@ -48,6 +49,8 @@ _MOST_OF_A_PAGE = 64_000_000
 _TELL_EVERY = 5_000_000
 #: Only a mirror may say that its records are made up; an official host never does.
 _SIMULATED = ("x-shortcast-data", "simulated")
+#: Which part of a file an answer holds: first byte, last byte, bytes of the whole.
+_SPAN = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
 
 # What is tried again is told by the fetch log, with the source; stamina's own lines lack it.
 stamina.instrumentation.set_on_retry_hooks([])
@@ -126,6 +129,16 @@ class Validators:
         """What a download may be resumed by: a strong entity tag, else the date; '' if neither."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.last_modified
 
+    def agrees_with(self, other: Validators) -> bool:
+        """Return whether both may be of the same file: an answer need not repeat each of them."""
+        return all(
+            not ours or not theirs or ours == theirs
+            for ours, theirs in (
+                (self.etag, other.etag),
+                (self.last_modified, other.last_modified),
+            )
+        )
+
 
 @dataclass(frozen=True)
 class Download:
@@ -158,7 +171,7 @@ class Page:
     content : Any
         What the JSON holds.
     following : str
-        Address of the next page (``Link: rel="next"``), '' if there is none.
+        Address of the next page (``Link: rel="next"``) on the same host, '' if there is none.
     simulated : bool
         A mirror says that its records are made up.
     """
@@ -276,6 +289,12 @@ class Client:
                     raise _AgainError(f"{_shown(address)} answered with {kind}") from error
                 link = answer.links.get("next", {}).get("url", "")
                 following = _led_to(address, link) if link else ""
+                if following and urlsplit(following)[:2] != urlsplit(address)[:2]:
+                    # It would be asked with the keys of this host.
+                    raise FetchError(
+                        f"{_shown(address)} names a next page at {_shown(following)}, which is "
+                        "another host and is not asked; look whether the source has moved."
+                    )
                 return Page(content, following, self._is_made_up(answer))
 
         return self._persist(address, once)
@@ -358,9 +377,13 @@ class Client:
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = _Partial(target, address)
-        return self._persist(
-            address, lambda: self._download_once(partial, most, known, headers or {})
-        )
+        while True:
+            found = self._persist(
+                address, lambda: self._download_once(partial, most, known, headers or {})
+            )
+            # A server may hand out less at once than was asked for: each time it is asked on.
+            if found != "more":
+                return found
 
     def _download_once(
         self,
@@ -368,8 +391,8 @@ class Client:
         most: int,
         known: Validators | None,
         headers: Mapping[str, str],
-    ) -> Download | None:
-        address, begun = partial.address, partial.resumed_by()
+    ) -> Download | Literal["more"] | None:
+        address, begun = partial.address, partial.begun_with().resumable
         asked = {"Accept-Encoding": "identity", **headers}
         if begun:
             asked |= {"Range": f"bytes={partial.size}-", "If-Range": begun}
@@ -383,35 +406,46 @@ class Client:
             if answer.status_code == 416 and begun:
                 partial.drop()
                 raise _AgainError(f"{_shown(address)} has changed since the download broke off")
+            validators = Validators(
+                answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
+            )
+            length = int(answer.headers.get("content-length") or -1)
+            packed = answer.headers.get("content-encoding", "identity") != "identity"
+            whole = -1 if length < 0 or packed else length
+            until = whole
             if answer.status_code == 206:
-                if not begun or not answer.headers.get("content-range", "").startswith(
-                    f"bytes {partial.size}-"
-                ):
+                span = _SPAN.fullmatch(answer.headers.get("content-range", "").strip())
+                first, last, whole = map(int, span.groups()) if span else (-1, -1, -1)
+                until = last + 1
+                held = partial.begun_with()
+                fits = begun and first == partial.size < until <= whole and not packed
+                if not fits or not held.agrees_with(validators):
                     partial.drop()
                     raise _AgainError(
                         f"{_shown(address)} answered with another part than asked for"
                     )
+                validators = held
             elif answer.status_code == 200:
                 partial.drop()
             else:
                 raise FetchError(f"{_shown(address)} answered with {answer.status_code}, unasked.")
-            length = int(answer.headers.get("content-length") or -1)
-            packed = answer.headers.get("content-encoding", "identity") != "identity"
-            whole = -1 if length < 0 or packed else partial.size + length
             if max(whole, length) > most:
                 raise FetchError(
                     f"{_shown(address)} is {max(whole, length):,} bytes long, and at most {most:,} "
                     "are expected; look at the source, and raise its size if it has grown."
                 )
-            validators = Validators(
-                answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
-            )
             partial.begin(validators if not packed else Validators())
             self._receive(answer, partial, most, whole)
-            if whole >= 0 and partial.size != whole:
+            if until >= 0 and partial.size != until:
+                if partial.size > until:
+                    partial.drop()
                 raise _AgainError(
                     f"{_shown(address)} broke off after {partial.size:,} of {whole:,} bytes"
                 )
+            if until < whole:
+                return "more"
+            if length < 0 and "chunked" not in answer.headers.get("transfer-encoding", ""):
+                validators = Validators()  # nothing tells whether this is the whole file
             made_up, promised = self._is_made_up(answer), _promised_digest(answer.headers)
         path = partial.finish()
         found = checksum(path)
@@ -622,18 +656,19 @@ class _Partial:
         """Bytes that are there."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def resumed_by(self) -> str:
-        """Return the validator of what is there; '' if there is nothing to go on from."""
+    def begun_with(self) -> Validators:
+        """Return the validators of what is there; none if there is nothing to go on from."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
-            same = note["address"] == self.address
-            return str(note["by"]) if same and self.size else ""
+            if note["address"] != self.address or not self.size:
+                return Validators()
+            return Validators(str(note["etag"]), str(note["last_modified"]))
         except (OSError, ValueError, LookupError, TypeError):
-            return ""
+            return Validators()
 
     def begin(self, validators: Validators) -> None:
         """Note by what the rest can be asked for, should this break off."""
-        note = {"address": self.address, "by": validators.resumable}
+        note = {"address": self.address, **vars(validators)}
         self._note.write_text(json.dumps(note), encoding="utf-8")
 
     def drop(self) -> None:

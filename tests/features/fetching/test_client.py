@@ -312,3 +312,70 @@ def test_keys_go_to_a_mirror_by_https_or_on_this_machine_only(official: Any) -> 
         client = Client(today=TODAY, via=via)
         assert client._sends_keys is sends
         client.close()
+
+
+# --- Parts of a file -----------------------------------------------------------------------------
+
+
+def in_parts(answer: Any, body: bytes, *, most: int = 25_000, **changes: str) -> Any:
+    """Break off after 40,000 bytes, and hand out at most so many at once from there."""
+    own = {"ETag": '"v1"', "Last-Modified": "Sun, 22 Nov 2026 00:00:00 GMT"}
+
+    def part(asked: Any) -> Any:
+        if "range" not in asked.headers:
+            return answer(BODY[:40_000], headers=own, length=len(BODY))
+        start = int(asked.headers["range"][6:-1])
+        end = min(start + most, len(body))
+        span = {"Content-Range": f"bytes {start}-{end - 1}/{len(body)}"}
+        return answer(body[start:end], 206, {**own, **span, **changes})
+
+    return part
+
+
+def test_a_part_that_is_shorter_than_asked_for_is_not_the_whole(
+    official: Any, answer: Any, tmp_path: Path
+) -> None:
+    official.answers[PLACE] = in_parts(answer, BODY)
+    with Loopback(official, manners=Manners(tries=2, first_wait=0)) as client:
+        found = client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
+    assert found is not None
+    assert found.path.read_bytes() == BODY
+    assert found.validators == Validators('"v1"', "Sun, 22 Nov 2026 00:00:00 GMT")
+    begun = [asked.headers.get("range") for asked in official.asked]
+    assert begun == [None, "bytes=40000-", "bytes=65000-", "bytes=90000-"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ETag": '"v2"'},
+        {"Last-Modified": "Mon, 23 Nov 2026 00:00:00 GMT"},
+        {"Content-Range": f"bytes 39999-{len(BODY) - 1}/{len(BODY)}"},
+        {"Content-Range": f"bytes 40000-{len(BODY) - 1}/*"},
+        {"Content-Range": "lines 1-2/3"},
+    ],
+    ids=["another tag", "another date", "another start", "no total", "no span"],
+)
+def test_a_part_of_another_file_is_glued_to_none(
+    changes: dict[str, str], official: Any, answer: Any, serving: Any, tmp_path: Path
+) -> None:
+    newer = BODY.replace(b"velmoril", b"corvanat")
+    parts = in_parts(answer, newer, most=10**6, **changes)
+    official.answers[PLACE] = then(parts, parts, serving(newer))
+    with Loopback(official) as client:
+        found = client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
+    assert found is not None
+    assert found.path.read_bytes() == newer
+    assert found.validators.etag == serving(newer)(official.request()).headers["ETag"]
+    assert "range" not in official.asked[-1].headers
+
+
+def test_an_answer_without_a_length_is_not_known_by_its_tag(
+    official: Any, answer: Any, tmp_path: Path
+) -> None:
+    """It may have been cut, and then would be taken for the whole as long as it stays."""
+    official.answers[PLACE] = then(answer(BODY[:50_000], headers={"ETag": '"v1"'}, length=-1))
+    with Loopback(official) as client:
+        found = client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
+    assert found is not None
+    assert found.validators == Validators()
