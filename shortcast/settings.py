@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     Every setting is the environment variable ``SHORTCAST_`` plus its name in capitals; one
     that is empty counts as not set. Keys may stand in a file instead, of lines
     ``SHORTCAST_NAME=VALUE``, which ``SHORTCAST_SECRETS`` names; the environment goes before it.
+    Values in that file are taken as they are written.
 
     Attributes
     ----------
@@ -180,6 +181,32 @@ _EXPECTED = {
 }
 
 
+def _of_file(path: Path) -> dict[str, str]:
+    """Return the settings that a file of keys holds and the environment does not.
+
+    A value is taken as it is written, so that no sign in a key means anything; only a pair of
+    quotation marks around it goes, as service managers take it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        why = "is not written in UTF-8" if isinstance(error, UnicodeError) else "cannot be read"
+        raise ShortcastError(
+            f"{path}, which {SECRETS_FILE} names, {why}; mend the file, or unset {SECRETS_FILE}."
+        ) from error
+    known = {f"SHORTCAST_{name.upper()}": name for name in Settings.model_fields}
+    around = {name.upper() for name, value in os.environ.items() if value}
+    found: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.removeprefix("export ").partition("=")
+        name, value = name.strip().upper(), value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        if value and name in known and name not in around:
+            found[known[name]] = value
+    return found
+
+
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """Return the settings of this process, read once.
@@ -201,7 +228,7 @@ def settings() -> Settings:
             f"{SECRETS_FILE} names {secrets}, which is no file; mend the path, or unset it."
         )
     try:
-        named: dict[str, Any] = {"_env_file": Path(secrets).expanduser()} if secrets else {}
+        named: dict[str, Any] = _of_file(Path(secrets).expanduser()) if secrets else {}
         return Settings(**named)
     except ValidationError as error:
         first = error.errors()[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import lzma
 import re
@@ -153,6 +152,5 @@ def _table_in_zip(way: TableInZip, errand: Errand) -> Iterator[Delivery]:
     # Rows end in a tab of their own; one that is short keeps its width, which the reader judges.
     writer.writerows([[row[at].strip() for at in kept if at < len(row)] for row in rows[1:]])
     raw = out.getvalue().encode()
-    raw = gzip.compress(raw, mtime=0) if way.file.endswith(".gz") else raw
     part = errand.write(way.file, raw, way.address, simulated=bundle.simulated)
     yield Delivery(errand.today, (part,), len(rows) - 1 if rows else 0)

@@ -111,7 +111,7 @@ class Errand:
     held: list[Snapshot]
     folder: Path
     today: date
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     tell: Callable[[str], None] = lambda _: None
 
     @property
@@ -154,8 +154,10 @@ class Errand:
             If it does not come.
         """
         known = None if anew else self.memory.known(address, self.newest)
-        if known is not None and not self.archive.path(known[1]).exists():
-            known = None  # lost from the archive: it must come again
+        if known is not None:
+            path = self.archive.path(known[1])
+            if not path.exists() or checksum(path) != known[1].sha256:
+                known = None  # lost from the archive, or damaged: it must come again
         found = self.client.download(
             address,
             self.folder / name,
@@ -224,7 +226,8 @@ class Errand:
         name : str
             Official name that it shall have in the archive.
         raw : bytes
-            Its content: the same answers must make the same bytes.
+            Its content, not packed yet: the same answers must make the same bytes. It is packed
+            where the name ends in ``.gz``.
         address : str
             Where the answers came from.
         simulated : bool
@@ -246,7 +249,7 @@ class Errand:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / name
-        path.write_bytes(raw)
+        path.write_bytes(gzip.compress(raw, mtime=0) if name.endswith(".gz") else raw)
         return Part(name, path, checksum(path), address, simulated)
 
     def kept_page(self, name: str, ask: Callable[[], Page]) -> Page:

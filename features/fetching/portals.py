@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +54,6 @@ def _reports(way: Reports, errand: Errand) -> Iterator[Delivery]:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([list(way.columns), *rows])
     raw = out.getvalue().encode()
-    raw = gzip.compress(raw, mtime=0) if way.file.endswith(".gz") else raw
     part = errand.write(way.file, raw, way.address, simulated=simulated)
     missing = f"{way.address}: {len(reports):,} reports came of the {total:,} that it says it has"
     short = (missing,) if len(reports) < total else ()

@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shortcast.errors import ShortcastError
-from shortcast.features.archive import Archive, Arrival, Snapshot, exclusive
+from shortcast.features.archive import Archive, Arrival, Snapshot, checksum, exclusive
 from shortcast.features.fetch_log import GOOD, Outcome, State, note, set_apart
 from shortcast.features.fetching.checks import find_faults
 from shortcast.features.fetching.client import Client, FetchError, Validators
@@ -462,12 +462,21 @@ class _Run:
     def _take(self, folder: Path) -> Snapshot | None:
         """Take a checked snapshot into the archive; return it if it was taken."""
         name, day = folder.parent.name, folder.name
-        about = json.loads((folder / _ORIGINS).read_text(encoding="utf-8"))
-        origins = about["files"]
-        arrivals = [
-            Arrival(folder / file, name, day, file, origin["address"])
-            for file, origin in sorted(origins.items())
-        ]
+        try:
+            about = json.loads((folder / _ORIGINS).read_text(encoding="utf-8"))
+            origins, is_past = about["files"], bool(about["is_past"])
+            arrivals = [
+                Arrival(folder / file, name, day, file, origin["address"])
+                for file, origin in sorted(origins.items())
+            ]
+            is_sound = all(checksum(a.path) == origins[a.file]["sha256"] for a in arrivals)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            is_sound = False
+        if not is_sound:
+            shutil.rmtree(folder)
+            said = "What was checked has been altered since, and is deleted; fetch it again."
+            self._end(name, day, "failed", said)
+            return None
         size = sum(arrival.path.stat().st_size for arrival in arrivals)
         try:
             with self._home():
@@ -480,7 +489,7 @@ class _Run:
             if origin["by"]:
                 validators = Validators(**origin["by"])
                 self._memory.learn(origin["address"], validators, origin["sha256"])
-        if not about["is_past"]:
+        if not is_past:
             self._memory.confirm(name, self._today)
         # First what says that it is whole: a run that is killed here leaves nothing to take.
         (folder / _ORIGINS).unlink()

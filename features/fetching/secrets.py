@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Iterable
-from urllib.parse import quote_plus
+from html import escape
+from urllib.parse import quote, quote_plus
 
 #: A shorter value is no key, and hiding it would tear words apart.
 _SHORTEST = 4
@@ -35,10 +37,17 @@ class Secrets:
         """
         if len(value) < _SHORTEST:
             return
-        # A key goes out in basic authentication, and in forms, which are other spellings of it.
-        spelt = {value, b64encode(f"{value}:".encode()).decode(), quote_plus(value)}
+        # A key goes out in basic authentication, and in forms, which are other spellings of it;
+        # it comes back in JSON, in HTML, and in messages of Python.
+        basic = b64encode(f"{value}:".encode(errors="surrogateescape")).decode()
+        spelt = {value, basic, escape(value), escape(value, quote=False), repr(value)[1:-1]}
+        spelt |= {quote(value, errors="surrogateescape")}
+        spelt |= {quote_plus(value, errors="surrogateescape")}
+        for ascii_only in (True, False):
+            in_json = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+            spelt |= {in_json, in_json.replace("/", "\\/")}
         self._texts = sorted({*self._texts, *spelt}, key=len, reverse=True)
-        self._bytes = [text.encode() for text in self._texts]
+        self._bytes = [text.encode(errors="surrogateescape") for text in self._texts]
 
     @property
     def longest(self) -> int:

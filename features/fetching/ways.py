@@ -7,7 +7,6 @@ registered for it and yields what it brings, one `Delivery` a snapshot.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from base64 import b64encode
@@ -20,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 from shortcast.features.fetching.client import AbsentError, FetchError, Page
 from shortcast.features.fetching.errand import Delivery, Errand
+from shortcast.features.fetching.secrets import Secrets
 from shortcast.features.sources.fetching import Dashboard, OpenFda, PlainFile, Way, WebTable
 
 #: Most rows that each kind of interface hands out at once.
@@ -168,10 +168,7 @@ def _dashboard(way: Dashboard, errand: Errand) -> Iterator[Delivery]:
         short += _shortfall(f"{way.address} for {year}", len(found), count)
         rows += found
         kinds |= simulated
-    raw = _as_csv(rows)
-    if way.file.endswith(".gz"):
-        raw = gzip.compress(raw, mtime=0)
-    part = errand.write(way.file, raw, way.address, simulated=kinds == {True})
+    part = errand.write(way.file, _as_csv(rows), way.address, simulated=kinds == {True})
     # Counted above year by year: the reader may make one row of several.
     yield Delivery(errand.today, (part,), None, tuple(short))
 
@@ -200,7 +197,7 @@ def _dashboard_year(
             f"{year}-{len(rows)}",
             lambda body=body: errand.client.page(way.address, body=body, headers=headers),
         )
-        found, count = _dashboard_rows(page, way.address)
+        found, count = _dashboard_rows(page, way.address, errand.client.secrets)
         kinds.add(page.simulated)
         rows += found
         total = max(total, count)
@@ -210,7 +207,7 @@ def _dashboard_year(
     return rows, total, kinds
 
 
-def _dashboard_rows(page: Page, address: str) -> tuple[list[dict[str, Any]], int]:
+def _dashboard_rows(page: Page, address: str, secrets: Secrets) -> tuple[list[dict[str, Any]], int]:
     """Return the rows of a page, and how many there are in all.
 
     Whether an answer is good shows in its rows: good ones have come with a status code of 400
@@ -220,9 +217,11 @@ def _dashboard_rows(page: Page, address: str) -> tuple[list[dict[str, Any]], int
     rows = content.get("result")
     total = content.get("totalrecordcount", content.get("totalcount"))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        # Half a key would not be known for one: it is hidden before the message is cut.
+        said = secrets.hide(str(content.get("message", "none")))[:200]
         raise FetchError(
-            f"{address} answered without rows (its message: "
-            f"{str(content.get('message', 'none'))[:200]!r}); look at the keys and the fields."
+            f"{address} answered without rows (its message: {said!r}); look at the keys and the "
+            "fields."
         )
     if not isinstance(total, int):
         raise FetchError(

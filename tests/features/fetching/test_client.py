@@ -269,6 +269,13 @@ def test_the_next_page_is_an_official_address(official: Any, answer: Any) -> Non
         assert client.page(ADDRESS).following == f"{ADDRESS}?search_after=1%2C2"
 
 
+def test_a_next_page_on_another_host_is_not_asked(official: Any, answer: Any) -> None:
+    link = {"Link": '<https://elsewhere.example.net/next.json>; rel="next"'}
+    official.answers[PLACE] = then(answer(b"{}", headers=link))
+    with Loopback(official) as client, pytest.raises(FetchError, match="another host"):
+        client.page(ADDRESS, headers={"Authorization": f"Basic {KEY}"})
+
+
 def test_only_a_mirror_may_say_that_records_are_made_up(official: Any, tmp_path: Path) -> None:
     official.serves(PLACE, BODY, **{"X-Shortcast-Data": "simulated"})
     with Loopback(official) as client:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import html
 import json
 import logging
+import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +20,7 @@ from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive, exclusive
 from shortcast.features.fetching import fetch, plan, read_log, run, standings
 from shortcast.features.fetching.client import FetchError
+from shortcast.features.fetching.secrets import Secrets
 from shortcast.settings import Settings
 
 TODAY, TOMORROW = date(2026, 11, 23), date(2026, 11, 24)
@@ -241,6 +245,19 @@ def test_a_file_that_the_archive_lost_is_put_back_though_nothing_is_new(
     assert lost.read_bytes() == a_list()
 
 
+def test_a_file_that_is_damaged_in_the_archive_goes_into_no_other_snapshot(
+    on: Any, official: Any, config: Settings
+) -> None:
+    on(TODAY, a_list())
+    archive = Archive(config.archive)
+    damaged = archive.path(archive.entries()[0])
+    damaged.write_bytes(a_list().replace(b"Velmoril 7 ", b"Velmoril 8 "))
+    official.asked.clear()
+    assert states(on(TOMORROW, a_list())) == ["unchanged"]
+    (asked,) = official.asked
+    assert "if-none-match" not in asked.headers
+
+
 def test_what_stands_ready_and_cannot_be_told_is_fetched_again(on: Any, config: Settings) -> None:
     broken = config.fetching / "ready" / "fda_shortages" / "2026-11-22"
     broken.mkdir(parents=True)
@@ -269,6 +286,30 @@ def test_a_run_that_is_killed_before_the_archive_is_finished_by_the_next(
     (snapshot,) = Archive(config.archive).snapshots()
     assert snapshot.as_of == TODAY
     assert snapshot.files[0].origin == f"https://{CSV}"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "SIMULATED-Drugshortages.csv").write_bytes(a_list()[:9000]),
+        lambda folder: (folder / "SIMULATED-Drugshortages.csv").unlink(),
+        lambda folder: (folder / ".origins.json").write_text('{"files": {'),
+    ],
+    ids=["a shorter file", "no file", "half a note"],
+)
+def test_what_stands_ready_and_was_altered_is_fetched_again(
+    damage: Callable[[Path], Any], on: Any, config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Archive, "add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            on(TODAY, a_list())
+    damage(config.fetching / "ready" / "fda_shortages" / TODAY.isoformat())
+    report = on(TODAY, a_list())
+    assert states(report) == ["failed", "accepted"]
+    assert "altered since" in report.outcomes[0].message
+    (snapshot,) = Archive(config.archive).snapshots()
+    assert Archive(config.archive).path(snapshot.files[0]).read_bytes() == a_list()
 
 
 def test_a_run_that_is_killed_after_the_archive_adds_nothing_twice(
@@ -343,6 +384,17 @@ def keyed(config: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(home=config.home, fetch_via=config.fetch_via)
 
 
+def unpacked(path: Path) -> list[bytes]:
+    """The bytes of a file, and those that are packed in it."""
+    raw = path.read_bytes()
+    if path.name.endswith(".gz"):
+        return [raw, gzip.decompress(raw)]
+    if path.name.endswith(".zip"):
+        with zipfile.ZipFile(path) as bundle:
+            return [raw, *map(bundle.read, bundle.namelist())]
+    return [raw]
+
+
 def echo(asked: Any) -> bytes:
     return json.dumps({"message": f"You sent {asked.headers}", "asked": str(asked.body)}).encode()
 
@@ -395,7 +447,54 @@ def test_a_key_is_in_no_file_and_no_message_whatever_a_server_sends_back(
     assert any(path.name == "log.jsonl" for path in kept)
     for secret in (USER, KEY, OPEN_KEY, coded):
         assert secret not in shown
-        assert not [path for path in kept if secret.encode() in path.read_bytes()]
+        assert not [path for path in kept if any(secret.encode() in raw for raw in unpacked(path))]
+
+
+def test_a_key_that_comes_back_among_good_rows_is_not_packed_with_them(
+    official: Any, answer: Any, keyed: Settings
+) -> None:
+    def rows(asked: Any) -> Any:
+        year = json.loads(asked.body)["filters"]["InspectionEndDateFrom"][0][:4]
+        row = {"InspectionID": year, "InspectionEndDate": f"{year}-05-01", "FirmProfile": "x"}
+        if year == "2021":
+            row["FirmProfile"] = f"https://x.example/?k={asked.headers['authorization-key']}"
+        content = {"result": [row], "totalrecordcount": 1}
+        return answer(json.dumps(content).encode(), headers=SIMULATED)
+
+    official.answers["api-datadashboard.fda.gov/v1/inspections_classifications"] = rows
+    (outcome,) = fetch(["fda_inspections"], today=TODAY, config=keyed).outcomes
+    assert outcome.state == "failed"
+    assert "repeats the key" in outcome.message
+    kept = [path for path in keyed.home.rglob("*") if path.is_file()]
+    assert not [path for path in kept if any(KEY.encode() in raw for raw in unpacked(path))]
+
+
+def test_a_key_at_the_cut_of_a_message_is_hidden_whole(
+    official: Any, answer: Any, keyed: Settings
+) -> None:
+    official.answers[DASHBOARD] = lambda asked: answer(
+        json.dumps({"message": "x" * 190 + asked.headers["authorization-key"]}).encode()
+    )
+    (outcome,) = fetch(["fda_compliance_actions"], today=TODAY, config=keyed).outcomes
+    assert "answered without rows" in outcome.message
+    assert "xx[key]" in outcome.message
+    assert f"x{KEY[0]}" not in (keyed.fetching / "log.jsonl").read_text()
+
+
+@pytest.mark.parametrize("key", ['pa"ss\\word-9876', "a<b>&'c\"", "schön/es", "raw-\udce9-key"])
+def test_a_key_is_hidden_however_it_is_spelt(key: str) -> None:
+    secrets = Secrets([key])
+    spelt = {
+        key,
+        json.dumps(key)[1:-1],
+        json.dumps(key, ensure_ascii=False)[1:-1],
+        repr(key)[1:-1],
+        html.escape(key),
+        html.escape(key, quote=False),
+    }
+    for text in spelt:
+        assert secrets.hide(f"<{text}>") == "<[key]>"
+        assert secrets.are_in(f"<{text}>".encode(errors="surrogateescape"))
 
 
 def test_a_source_without_its_key_is_left_out_and_the_setting_named(
@@ -422,6 +521,27 @@ def test_keys_may_stand_in_a_file_and_the_environment_goes_before_it(
     secrets.unlink()
     settings.cache_clear()
     with pytest.raises(ShortcastError, match="which is no file"):
+        settings()
+
+
+def test_a_key_in_the_file_is_taken_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shortcast.settings import settings
+
+    secrets = tmp_path / "keys"
+    monkeypatch.setenv("SHORTCAST_SECRETS", str(secrets))
+    monkeypatch.setenv("SHORTCAST_CANADA_USER", "")
+    for key in ("a #b", "a$HOME", "a${HOME}b", "a\\nb", "a'b", "schön=="):
+        secrets.write_text(
+            f"# keys\nSHORTCAST_CANADA_PASSWORD={key}\r\nSHORTCAST_CANADA_USER='me'\n\nOTHER=x\n",
+            encoding="utf-8",
+        )
+        settings.cache_clear()
+        assert settings().keys == {"canada_user": "me", "canada_password": key}
+    secrets.write_bytes("SHORTCAST_CANADA_PASSWORD=schön".encode("latin-1"))
+    settings.cache_clear()
+    with pytest.raises(ShortcastError, match="is not written in UTF-8"):
         settings()
 
 

@@ -156,6 +156,11 @@ def test_the_key_of_openfda_stands_in_no_address(official: Any, errand: Errand) 
     assert "recognisable-key" not in str([asked.query for asked in official.asked])
 
 
+def test_an_errand_does_not_show_its_keys(errand: Errand) -> None:
+    errand.keys = {"openfda_key": "recognisable-key"}
+    assert "recognisable-key" not in repr(errand)
+
+
 # --- Data Dashboard ------------------------------------------------------------------------------
 
 

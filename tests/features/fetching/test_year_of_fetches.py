@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import errno
+import gzip
 import logging
 import os
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
@@ -244,6 +247,18 @@ def not_on_log(faults: list[Event], log: list[Outcome]) -> list[Event]:
     return [event for event in faults if not has_trace(event)]
 
 
+def unpacked(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, and those that are packed in it as far as it can be unpacked."""
+    raw = path.read_bytes()
+    yield raw
+    with suppress(EOFError, OSError, zlib.error, zipfile.BadZipFile):
+        if path.name.endswith(".gz"):
+            yield gzip.decompress(raw)
+        elif path.name.endswith(".zip"):
+            with zipfile.ZipFile(path) as bundle:
+                yield from map(bundle.read, bundle.namelist())
+
+
 def assert_no_key(folder: Path, texts: list[str], keys: Keys) -> None:
     """No file and no text holds a key, as it is or as it is sent."""
     secret = [
@@ -258,8 +273,8 @@ def assert_no_key(folder: Path, texts: list[str], keys: Keys) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 500
     for path in files:
-        raw = path.read_bytes()
-        assert not any(key in raw for key in secret), path
+        for raw in unpacked(path):
+            assert not any(key in raw for key in secret), path
     for text in texts:
         assert not any(key in text.encode() for key in secret), text
 
