@@ -77,7 +77,7 @@ class _AgainError(Exception):
     wait : float or None
         Seconds that the answer asks to wait.
     is_silence : bool
-        Whether the host did not answer at all.
+        Whether there was no connection to the host at all.
     """
 
     def __init__(self, said: str, wait: float | None = None, *, is_silence: bool = False) -> None:
@@ -563,7 +563,8 @@ class Client:
                 said = self.secrets.hide(str(error)) or type(error).__name__
                 raise _AgainError(
                     f"{_shown(asked)} cannot be read ({said})",
-                    is_silence=isinstance(error, (httpx2.TimeoutException, httpx2.ConnectError)),
+                    # One slow address says nothing of the others.
+                    is_silence=isinstance(error, (httpx2.ConnectTimeout, httpx2.ConnectError)),
                 ) from None
             except UnicodeEncodeError:
                 raise FetchError(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 from shortcast.features.archive import Archive, Snapshot, checksum
 from shortcast.features.fetching.client import Client, FetchError, Page, Validators
@@ -16,6 +17,8 @@ from shortcast.features.fetching.memory import Memory
 from shortcast.features.kind import data_of, official_name
 from shortcast.features.sources.contract import Source
 from shortcast.features.sources.fetching import Fetching
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -252,8 +255,10 @@ class Errand:
         path.write_bytes(gzip.compress(raw, mtime=0) if name.endswith(".gz") else raw)
         return Part(name, path, checksum(path), address, simulated)
 
-    def kept_page(self, name: str, ask: Callable[[], Page]) -> Page:
+    def kept_page(self, name: str, ask: Callable[[], Page], read: Callable[[Page], T]) -> T:
         """Ask for a page, unless an earlier run of the same day did before it was killed.
+
+        Only a page that can be read is kept: one that refuses a key must not outlast the key.
 
         Parameters
         ----------
@@ -261,23 +266,27 @@ class Errand:
             What tells the page from the others of the source.
         ask : callable
             Asks for it.
+        read : callable
+            Reads it; raises `FetchError` if it is not what it should be.
 
         Returns
         -------
-        Page
+        Any
+            As it was read.
         """
         path = self.folder / f".page-{self.today}-{name}.json"
         try:
-            return Page(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return read(Page(**json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError, FetchError):
             page = ask()
+        found = read(page)
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".partial")
         text = json.dumps(vars(page))
         if not self.client.secrets.are_in(text.encode()):
             aside.write_text(text, encoding="utf-8")
             aside.replace(path)
-        return page
+        return found
 
     def forget_pages(self) -> None:
         """Delete the pages that were kept."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from shortcast.features.fetching.client import FetchError
+from shortcast.features.fetching.client import FetchError, Page
 from shortcast.features.fetching.errand import Delivery, Errand
 from shortcast.features.fetching.ways import walk
 from shortcast.features.sources.fetching import Reports
@@ -34,14 +34,17 @@ def _reports(way: Reports, errand: Errand) -> Iterator[Delivery]:
             "order": "asc",
         }
 
-        def ask(query: dict[str, str] = query) -> Any:
+        def ask(query: dict[str, str] = query) -> Page:
             if not headers:
                 headers[way.token] = errand.client.sign_in(way.sign_in, form, way.token)
             return errand.client.page(way.address, query=query, headers=headers)
 
-        page = errand.kept_page(query["offset"], ask)
-        found, total = _page_of(page.content, way.address)
-        simulated &= page.simulated
+        found, total, made_up = errand.kept_page(
+            query["offset"],
+            ask,
+            lambda page: (*_page_of(page.content, way.address), page.simulated),
+        )
+        simulated &= made_up
         reports += found
         errand.tell(f"{errand.source.name}: {len(reports):,} of {total:,} reports")
         if not found or len(reports) >= total:

@@ -193,12 +193,15 @@ def _dashboard_year(
             "filters": filters,
             "columns": [],
         }
-        page = errand.kept_page(
+        found, count, simulated = errand.kept_page(
             f"{year}-{len(rows)}",
             lambda body=body: errand.client.page(way.address, body=body, headers=headers),
+            lambda page: (
+                *_dashboard_rows(page, way.address, errand.client.secrets),
+                page.simulated,
+            ),
         )
-        found, count = _dashboard_rows(page, way.address, errand.client.secrets)
-        kinds.add(page.simulated)
+        kinds.add(simulated)
         rows += found
         total = max(total, count)
         # The step is what came, not what was asked for: the cap may be lower than it says.

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from shortcast.features.archive import checksum, partial_of
@@ -292,6 +293,24 @@ def test_a_host_that_does_not_answer_is_asked_no_more_in_this_run(tmp_path: Path
     with pytest.raises(FetchError, match="did not answer earlier in this run"):
         client.page("https://www.example.gov/other.json")
     client.close()
+
+
+def test_one_slow_address_keeps_no_other_of_its_host_from_being_asked(
+    official: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    official.serves(PLACE, BODY)
+    ask = httpx2.HTTPTransport.handle_request
+
+    def slow(transport: httpx2.HTTPTransport, request: httpx2.Request) -> httpx2.Response:
+        if "slow" in request.url.path:
+            raise httpx2.ReadTimeout("timed out", request=request)
+        return ask(transport, request)
+
+    monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", slow)
+    with Loopback(official, manners=Manners(tries=2)) as client:
+        with pytest.raises(FetchError, match=r"slow\.csv cannot be read .* 2 times"):
+            client.download("https://www.example.gov/slow.csv", tmp_path / "slow", most=10**6)
+        assert client.download(ADDRESS, tmp_path / "list.csv", most=10**6) is not None
 
 
 def test_requests_to_a_public_host_keep_their_distance() -> None:

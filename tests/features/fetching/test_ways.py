@@ -286,6 +286,17 @@ def test_an_answer_of_the_dashboard_that_is_none_is_refused(
         only(INSPECTIONS, errand)
 
 
+def test_a_page_that_refuses_a_key_is_not_kept_for_the_day(
+    official: Any, dashboard: Inspections, errand: Errand
+) -> None:
+    place = "api-datadashboard.fda.gov/v1/inspections_classifications"
+    official.serves_json(place, {"statuscode": 401, "message": "Invalid key"})
+    with pytest.raises(FetchError, match="Invalid key"):
+        only(INSPECTIONS, errand)
+    official.answers[place] = dashboard
+    assert only(INSPECTIONS, errand).short == ()
+
+
 # --- Tables of the website -----------------------------------------------------------------------
 
 
