@@ -15,6 +15,9 @@ State = Literal["accepted", "unchanged", "held", "quarantined", "failed", "waiti
 #: States after which nothing is to be done.
 GOOD: frozenset[State] = frozenset({"accepted", "unchanged", "held"})
 
+#: What asks for a person's look goes before what may pass.
+_GRAVITY: dict[State, int] = dict.fromkeys(GOOD, 0) | {"waiting": 1, "failed": 2, "quarantined": 3}
+
 #: Name of the file that says why others lie in the quarantine beside it.
 REASON = "reason.json"
 
@@ -45,6 +48,10 @@ class Outcome:
         When it ended by the clock, in UTC.
     retried : tuple of str
         What failed on the way and was tried again, one sentence each.
+    run : str
+        When the run began that asked for it; '' where it was left over from an earlier run.
+    history : bool
+        Whether the past was asked for.
     """
 
     source: str
@@ -56,6 +63,8 @@ class Outcome:
     bytes: int = 0
     at: str = ""
     retried: tuple[str, ...] = ()
+    run: str = ""
+    history: bool = False
 
 
 def note(folder: Path, outcome: Outcome) -> None:
@@ -118,7 +127,8 @@ class Standing:
     Attributes
     ----------
     last : Outcome
-        How its last fetch ended.
+        How its last fetch ended: the gravest outcome, where that brought several snapshots. A
+        fetch of the past counts only where the source has nothing else.
     seen_on : date or None
         Last day on which its newest state was taken, or found unchanged.
     """
@@ -148,8 +158,15 @@ def standings(folder: Path, today: date | None = None) -> dict[str, Standing]:
         if outcome.day > until:
             continue
         before = found.get(outcome.source)
-        seen = date.fromisoformat(outcome.day) if outcome.state in GOOD else None
-        found[outcome.source] = Standing(outcome, seen or (before.seen_on if before else None))
+        if before and outcome.history and not before.last.history:
+            continue
+        is_look = outcome.state in GOOD and not outcome.history
+        seen = date.fromisoformat(outcome.day) if is_look else None
+        same_run = before is not None and outcome.run and outcome.run == before.last.run
+        last = outcome
+        if before and same_run and _GRAVITY[before.last.state] > _GRAVITY[outcome.state]:
+            last = before.last
+        found[outcome.source] = Standing(last, seen or (before.seen_on if before else None))
     return found
 
 

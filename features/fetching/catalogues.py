@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from shortcast.features.sources.fetching import Catalogue, Weekly
 
 #: More weeks than this since the last snapshot are left to ``fetch --history``.
 _MOST_WEEKS = 60
+_WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _files(sets: Sequence[dict[str, Any]], title: str) -> Iterator[_Listed]:
 
 @walk.register
 def _weekly(way: Weekly, errand: Errand) -> Iterator[Delivery]:
-    """Fetch the weeks that came since the last snapshot; without one, those of this year."""
+    """Fetch the weeks of this year that are not held, and those since the last snapshot."""
     years: dict[int, str] = {}
     for one in _data_sets(way, errand):
         match = re.fullmatch(way.title, " ".join(str(one.get("title", "")).split()))
@@ -130,38 +131,58 @@ def _weekly(way: Weekly, errand: Errand) -> Iterator[Delivery]:
             f"{way.address} lists nothing under a title such as {way.title!r}; look for its new "
             "title."
         )
-    newest = errand.newest.as_of if errand.newest else None
-    weeks = list(_weeks(way, errand, years, newest))
+    weeks = list(_weeks(way, errand, years))
     for day, text, dataset in reversed(weeks):
         rows, week = f"{way.query}/{dataset}/0", _condition(way, text, "=")
         asked = {"limit": "1", "count": "true", **week}
         total = _count(errand.client.page(rows, query=asked), rows)
         errand.tell(f"{errand.source.name}: {day}, {total:,} rows")
         address = f"{rows}/download?{urlencode({'format': 'csv', **week})}"
-        yield Delivery(day, (_kept(errand, address, way.file),), total, is_part=True)
+        # Later weeks may be held already, where this one was set apart and is asked for again.
+        is_past = errand.newest is not None and day < errand.newest.as_of
+        part = _kept(errand, address, way.file)
+        yield Delivery(day, (part,), total, is_past=is_past, is_part=True)
 
 
-def _weeks(
-    way: Weekly, errand: Errand, years: dict[int, str], newest: date | None
-) -> Iterator[tuple[date, str, str]]:
-    """Yield the weeks after the newest snapshot, newest first: day, as written, data set."""
-    found = 0
+def _weeks(way: Weekly, errand: Errand, years: dict[int, str]) -> Iterator[tuple[date, str, str]]:
+    """Yield the weeks that are wanted, newest first: day, as written, data set.
+
+    That a later week is held says nothing of those before it: one that was set apart is asked for
+    again, until it is held.
+    """
+    held = {snapshot.as_of for snapshot in errand.held}
+    newest, found = max(held, default=None), 0
     for year in sorted(years, reverse=True):
         if year > errand.today.year or (newest is not None and year < newest.year):
             continue
+        # Of a year that is over, what came before the first week held of it may be held as a year.
+        first = (
+            date.min
+            if year == errand.today.year
+            else min((day for day in held if day.year == year), default=date.min)
+        )
         before: str | None = None
         while found < _MOST_WEEKS:
             text = _newest_week(way, errand, years[year], before)
             day = _day(text)
-            if text == "" or day is None or (newest is not None and day <= newest):
+            if text == "" or day is None or day < first:
                 break
             before = text
-            # A week may be published some days ahead of its own date.
-            if day <= errand.today:
+            if day in held:
+                # Between weeks in a row that are held there is none to ask for.
+                while day - _WEEK in held:
+                    day -= _WEEK
+                before = _as_written(day, text)
+            elif day <= errand.today:  # it may be published some days ahead of its own date
                 found += 1
                 yield day, text, years[year]
         if newest is None and found:
             return
+
+
+def _as_written(day: date, like: str) -> str:
+    """Write a day as another one is written."""
+    return day.strftime("%m/%d/%Y" if "/" in like[:10] else "%Y-%m-%d") + like[10:]
 
 
 def _newest_week(way: Weekly, errand: Errand, dataset: str, before: str | None) -> str:

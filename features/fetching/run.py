@@ -136,7 +136,8 @@ def plan(
     Returns
     -------
     list of Planned
-        By name.
+        In the order in which they are asked: what is new every day first, since a day that is
+        missed of it is lost; then by name.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def plan(
         )
     memory = Memory(config.fetching / "memory.json", Secrets([]))
     planned = []
-    for name in sorted(set(names) or known):
+    for name in sorted(set(names) or known, key=lambda name: (known[name].cadence_days, name)):
         source = known[name]
         fetching = source.fetching
         assert fetching is not None
@@ -229,6 +230,7 @@ class _Run:
         self._outcomes: list[Outcome] = []
         self._allowed: dict[str, int] = {}
         self._retried: list[str] = []
+        self._run, self._history = "", False
         # The ledger grows by the day, and is read once a run.
         self._held: dict[str, list[Snapshot]] = {}
 
@@ -245,6 +247,8 @@ class _Run:
         self._retried = client.retried
         try:
             self._take_what_is_ready()
+            # From here on, what ends is of this run.
+            self._run = datetime.now(UTC).isoformat()
             for snapshot in self._archive.snapshots():
                 self._held.setdefault(snapshot.source, []).append(snapshot)
             for number, one in enumerate(asked, start=1):
@@ -272,6 +276,7 @@ class _Run:
         """Ask one source; whatever goes wrong is its own outcome and not that of the run."""
         name, fetching = one.source.name, one.fetching
         way = one.way
+        self._history = one.history
         names = (*fetching.keys, *fetching.optional_keys)
         keys = {key: self._config.keys[key] for key in names if key in self._config.keys}
         if fetching.per_day is not None and not keys:
@@ -471,7 +476,9 @@ class _Run:
             ]
             is_sound = all(checksum(a.path) == origins[a.file]["sha256"] for a in arrivals)
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            is_sound = False
+            is_sound, is_past = False, False
+        if not self._run:
+            self._history = is_sound and is_past
         if not is_sound:
             shutil.rmtree(folder)
             said = "What was checked has been altered since, and is deleted; fetch it again."
@@ -550,6 +557,8 @@ class _Run:
             outcome,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             retried=tuple(map(self._secrets.hide, self._retried)),
+            run=self._run,
+            history=self._history,
         )
         self._retried.clear()
         self._outcomes.append(outcome)

@@ -12,7 +12,7 @@ import pytest
 
 from shortcast.features import warehouse
 from shortcast.features.archive import Archive
-from shortcast.features.fetching import fetch
+from shortcast.features.fetching import fetch, standings
 from shortcast.settings import Settings
 
 TODAY = date(2026, 11, 23)
@@ -132,6 +132,49 @@ def test_in_january_the_weeks_of_the_last_year_are_not_forgotten(
     medicaid.today = date(2026, 1, 9)
     fetch(["nadac"], today=medicaid.today, config=config)
     assert days(config, "nadac") == [date(2025, 12, 24), date(2025, 12, 31), date(2026, 1, 7)]
+
+
+def test_a_week_that_was_set_apart_is_asked_for_though_later_ones_are_held(
+    medicaid: Any, config: Settings, answer: Any
+) -> None:
+    medicaid.rows["id-2026"] = prices("2026-10-28", "2026-11-04", "2026-11-11", "2026-11-18")
+    place = f"{QUERY}/id-2026/0/download"
+    whole = medicaid.answers[place]
+
+    def short_of_one(asked: Any) -> Any:
+        found = whole(asked)
+        return answer(found.body[:60]) if b"2026-11-11" in found.body else found
+
+    medicaid.answers[place] = short_of_one
+    report = fetch(["nadac"], today=TODAY, config=config)
+    assert [o.as_of for o in report.failed] == ["2026-11-11"]
+    assert len(days(config, "nadac")) == 3
+    assert standings(config.fetching)["nadac"].last.state == "quarantined", "the gravest of a run"
+
+    medicaid.answers[place] = whole
+    medicaid.asked.clear()
+    medicaid.today = TODAY + timedelta(days=1)
+    (outcome,) = fetch(["nadac"], today=medicaid.today, config=config).outcomes
+    assert (outcome.state, outcome.as_of) == ("accepted", "2026-11-11")
+    assert standings(config.fetching)["nadac"].last == outcome
+    medicaid.asked.clear()
+    (outcome,) = fetch(["nadac"], today=medicaid.today, config=config).outcomes
+    assert outcome.state == "unchanged"
+    assert len(medicaid.asked) == 3, "weeks in a row are not asked for one by one"
+
+
+def test_a_year_that_is_held_as_one_file_is_not_asked_for_week_by_week(
+    medicaid: Any, config: Settings
+) -> None:
+    fetch(["nadac"], today=TODAY, history=True, config=config)
+    assert standings(config.fetching)["nadac"].seen_on is None, "no look at the present"
+    medicaid.today = TODAY
+    report = fetch(["nadac"], today=TODAY, config=config)
+    assert [o.as_of for o in report.outcomes] == ["2026-11-11", "2026-11-18"]
+    assert standings(config.fetching)["nadac"].seen_on == TODAY
+
+    fetch(["nadac"], today=TODAY, history=True, config=config)
+    assert not standings(config.fetching)["nadac"].last.history
 
 
 def test_a_week_with_fewer_rows_than_the_source_counts_is_not_taken(

@@ -557,6 +557,12 @@ def test_a_plan_asks_nothing(official: Any, config: Settings) -> None:
     assert not config.home.exists()
 
 
+def test_what_is_new_every_day_is_asked_first(config: Settings) -> None:
+    names = [one.source.name for one in plan(today=TODAY, config=config)]
+    assert names[0] == "fda_shortages"
+    assert names.index("openfda_shortages") < names.index("cms_asp")
+
+
 def test_an_unknown_source_is_named_with_those_that_there_are(config: Settings) -> None:
     with pytest.raises(FetchError, match=r"no source 'nadacc' that can be .*fda_shortages"):
         fetch(["nadacc"], today=TODAY, config=config)
