@@ -19,6 +19,7 @@ from urllib.parse import unquote_plus
 from shortcast.features.fetching.client import FetchError
 from shortcast.features.fetching.errand import Delivery, Errand
 from shortcast.features.fetching.ways import walk
+from shortcast.features.kind import data_of, marked
 from shortcast.features.sources.fetching import CapturedPages, Captures
 
 #: Where a listed name and its status stand on a page of the older list.
@@ -36,7 +37,7 @@ def _captures(way: Captures, errand: Errand) -> Iterator[Delivery]:
     for number, (stamp, address) in enumerate(wanted, start=1):
         errand.tell(f"{errand.source.name}: capture {number} of {len(wanted)}, {_day(stamp)}")
         try:
-            part = errand.download(_place(stamp, address), way.file)
+            part = errand.download(_place(stamp, address), way.file, within=_place(stamp, ""))
         except FetchError as error:
             # One capture that cannot be had must not keep the later ones away.
             failed.append(str(error))
@@ -59,28 +60,47 @@ def _captured_pages(way: CapturedPages, errand: Errand) -> Iterator[Delivery]:
         chosen += captures[::step][: way.a_month]
     failed: list[str] = []
     pages: list[tuple[date, dict[str, str]]] = []
-    files: list[Path] = []
-    simulated: set[bool] = set()
+    kept: list[Path] = []
     for number, (stamp, address) in enumerate(chosen, start=1):
         errand.tell(f"{errand.source.name}: page {number} of {len(chosen)}, {_day(stamp)}")
         try:
-            part = errand.download(_place(stamp, address), f"page-{stamp}.html", anew=True)
+            kept.append(_page(stamp, address, errand))
         except FetchError as error:
             failed.append(str(error))
             continue
-        simulated.add(part.simulated)
-        files.append(part.path)
-        names = _names(part.path.read_bytes())
+        names = _names(kept[-1].read_bytes())
         if names and (not pages or len(names) >= _WHOLE * len(pages[-1][1])):
             pages.append((_day(stamp), names))
+    if failed:
+        # A history is taken once: one with gaps would stay so.
+        raise FetchError(
+            f"{len(failed)} of {len(chosen)} captures could not be had, the first because: "
+            f"{failed[0]} The others are kept for the next time; fetch the history again later."
+        )
+    kinds = {data_of(path.name) for path in kept}
+    if len(kinds) > 1:
+        raise FetchError(
+            f"Some pages in {errand.folder} are made up and others not; delete that folder, and "
+            "fetch the history again."
+        )
     if pages:
         raw = _as_csv(_spells(pages))
-        made_up = simulated == {True}
+        made_up = kinds == {"simulated"}
         part = errand.write(way.file, raw, f"https://{way.of}", simulated=made_up)
-        for path in files:
+        for path in kept:
             path.unlink()
         yield Delivery(pages[-1][0], (part,), is_past=True)
-    _complain(failed, len(chosen))
+
+
+def _page(stamp: str, address: str, errand: Errand) -> Path:
+    """Return a captured page, which an earlier run may have fetched; its name bears its kind."""
+    name = f"page-{stamp}.html"
+    for kind in ("real", "simulated"):
+        if (path := errand.folder / marked(name, kind)).exists():
+            return path
+    part = errand.download(_place(stamp, address), name, anew=True, within=_place(stamp, ""))
+    path = errand.folder / marked(name, "simulated" if part.simulated else "real")
+    return part.path.replace(path)
 
 
 def _index(way: Captures | CapturedPages, errand: Errand) -> list[tuple[str, str]]:

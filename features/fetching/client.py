@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -349,6 +348,7 @@ class Client:
         most: int,
         known: Validators | None = None,
         headers: Mapping[str, str] | None = None,
+        within: str = "",
     ) -> Download | None:
         """Fetch a file, or learn that it has not changed.
 
@@ -364,6 +364,8 @@ class Client:
             Of the file that is held already.
         headers : mapping of str to str, optional
             Sent to the address's own host only.
+        within : str
+            What every address that we are sent on to must begin with.
 
         Returns
         -------
@@ -379,7 +381,7 @@ class Client:
         partial = _Partial(target, address)
         while True:
             found = self._persist(
-                address, lambda: self._download_once(partial, most, known, headers or {})
+                address, lambda: self._download_once(partial, most, known, headers or {}, within)
             )
             # A server may hand out less at once than was asked for: each time it is asked on.
             if found != "more":
@@ -391,6 +393,7 @@ class Client:
         most: int,
         known: Validators | None,
         headers: Mapping[str, str],
+        within: str,
     ) -> Download | Literal["more"] | None:
         address, begun = partial.address, partial.begun_with().resumable
         asked = {"Accept-Encoding": "identity", **headers}
@@ -400,7 +403,7 @@ class Client:
             asked["If-None-Match"] = known.etag
         elif known and known.last_modified:
             asked["If-Modified-Since"] = known.last_modified
-        with self._open("GET", address, asked, None) as answer:
+        with self._open("GET", address, asked, None, within) as answer:
             if answer.status_code == 304 and known and not begun:
                 return None
             if answer.status_code == 416 and begun:
@@ -502,7 +505,10 @@ class Client:
             if not isinstance(error, _AgainError):
                 return False
             self.retried.append(str(error))
-            return error.wait if error.wait is not None else True
+            # Who asks for less than we would wait is not asked at once all the same.
+            if error.wait is not None and error.wait > manners.first_wait:
+                return error.wait
+            return True
 
         try:
             for attempt in stamina.retry_context(
@@ -523,7 +529,12 @@ class Client:
 
     @contextmanager
     def _open(
-        self, method: str, address: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        address: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        within: str = "",
     ) -> Iterator[httpx2.Response]:
         """Send a request and give its answer, redirects followed, faults told apart.
 
@@ -550,7 +561,8 @@ class Client:
                 ) as answer:
                     if answer.status_code in _REDIRECTS and "location" in answer.headers:
                         address = _led_to(address, answer.headers["location"])
-                        if method != "GET" or urlsplit(address).scheme != "https":
+                        is_ours = urlsplit(address).scheme == "https" and address.startswith(within)
+                        if method != "GET" or not is_ours:
                             raise FetchError(
                                 f"{_shown(asked)} sends us on to {_shown(address)}, where we do "
                                 "not follow; look whether the source has moved."
@@ -693,9 +705,7 @@ def _certificates(*, trust_env: bool) -> ssl.SSLContext:
 
 def _user_agent(contact: str) -> str:
     """Say who asks."""
-    known = metadata.metadata("shortcast").get_all("Project-URL") or []
-    told = [*(line.rpartition(" ")[2] for line in known[:1]), *([contact] if contact else [])]
-    return f"shortcast/{__version__}" + (f" (+{'; '.join(told)})" if told else "")
+    return f"shortcast/{__version__}" + (f" ({contact})" if contact else "")
 
 
 def _without_keys(headers: Mapping[str, str]) -> dict[str, str]:

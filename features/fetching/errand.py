@@ -133,6 +133,7 @@ class Errand:
         *,
         headers: Mapping[str, str] | None = None,
         anew: bool = False,
+        within: str = "",
     ) -> Part:
         """Fetch a file, or take it from the archive if it has not changed.
 
@@ -146,6 +147,8 @@ class Errand:
             Keys.
         anew : bool
             Fetch it even if it has not changed: for a file that is made into another one.
+        within : str
+            What every address that we are sent on to must begin with.
 
         Returns
         -------
@@ -167,6 +170,7 @@ class Errand:
             most=self.fetching.size[1],
             known=known[0] if known else None,
             headers=headers,
+            within=within,
         )
         if found is None:
             assert known is not None

@@ -77,6 +77,23 @@ def test_a_capture_that_cannot_be_had_does_not_keep_the_others_away(
     assert "1 of 2 captures could not be had" in report.outcomes[1].message
 
 
+def test_a_capture_of_another_day_is_not_taken_for_the_one_that_is_asked_for(
+    past: Any, answer: Any, config: Settings
+) -> None:
+    """The Internet Archive sends on to the nearest capture where it has lost one."""
+    day, nearest = "20200402120000", "20190101000000"
+    past.capture(CSV, day, None)
+    there = f"https://web.archive.org/web/{nearest}id_/https://{CSV}"
+    past.answers[f"web.archive.org/web/{day}id_/https://{CSV}"] = lambda _: answer(
+        status=302, headers={"Location": there}
+    )
+    past.serves(there.removeprefix("https://"), shortage_list(*LISTED["2020-04-02"]))
+    (outcome,) = fetch(["fda_shortages"], today=TODAY, history=True, config=config).outcomes
+    assert outcome.state == "failed"
+    assert "do not follow" in outcome.message
+    assert not Archive(config.archive).snapshots()
+
+
 def page(*listed: tuple[str, str]) -> bytes:
     links = "".join(
         f'<a href="dsp_ActiveIngredientDetails.cfm?AI={name}&amp;st={status}&amp;tab=tabs-1">x</a>'
@@ -111,6 +128,33 @@ def test_pages_of_the_older_list_become_who_stood_on_it_when(past: Any, config: 
     past.asked.clear()
     fetch(["fda_shortages_html"], today=TODAY, history=True, config=config)
     assert past.paths() == [], "a history that is held is not rebuilt"
+
+
+def test_a_history_of_pages_waits_for_all_of_them(past: Any, config: Settings) -> None:
+    missing = ("20140622120000", "20141216120000")
+    for stamp in missing:
+        past.capture(HTML, stamp, stamp.encode())
+        del past.answers[f"web.archive.org/web/{stamp}id_/https://{HTML}"]
+    past.capture(HTML, "20150502120000", page(VELMORIL))
+    history = ["fda_shortages_html"]
+    (outcome,) = fetch(history, today=TODAY, history=True, config=config).outcomes
+    assert outcome.state == "failed"
+    assert "2 of 3 captures could not be had" in outcome.message
+    assert not Archive(config.archive).snapshots()
+
+    for stamp in missing:
+        past.serves(f"web.archive.org/web/{stamp}id_/https://{HTML}", page(CORVANATE))
+    past.asked.clear()
+    (outcome,) = fetch(history, today=TODAY, history=True, config=config).outcomes
+    assert outcome.state == "accepted", outcome.message
+    assert len(past.asked) == 3, "the page that came is not asked for again"
+    (file,) = Archive(config.archive).entries()
+    assert file.file.startswith("SIMULATED-")
+    lines = Archive(config.archive).path(file).read_text().splitlines()
+    assert [line.split(",")[2:] for line in lines[1:]] == [
+        ["2014-06-22", "2014-12-16"],
+        ["2015-05-02", "2015-05-02"],
+    ]
 
 
 def test_a_source_that_is_only_a_past_is_not_asked_for_news(past: Any, config: Settings) -> None:

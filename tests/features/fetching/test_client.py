@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from shortcast import __version__
 from shortcast.features.archive import checksum, partial_of
 from shortcast.features.fetching.client import AbsentError, Client, FetchError, Manners, Validators
 from shortcast.features.fetching.secrets import Secrets
@@ -55,8 +56,7 @@ def test_a_file_comes_whole_and_says_who_asked(official: Any, tmp_path: Path) ->
     assert not found.simulated
     assert list(tmp_path.iterdir()) == [found.path]
     agent = official.asked[0].headers["user-agent"]
-    assert agent.startswith("shortcast/")
-    assert "pharmacy@example.org" in agent
+    assert agent == f"shortcast/{__version__} (pharmacy@example.org)"
 
 
 def test_what_passes_is_tried_again_and_retry_after_is_kept(
@@ -73,6 +73,19 @@ def test_what_passes_is_tried_again_and_retry_after_is_kept(
     assert len(waits) == 3
     assert 0 < waits[0] <= 1
     assert waits[1:] == [7, 20]  # the server's clock says 12:00:00
+
+
+@pytest.mark.parametrize("asked", ["0", "Mon, 23 Nov 2026 11:00:00 GMT"])
+def test_who_asks_for_no_wait_is_not_asked_without_one(
+    asked: str, official: Any, answer: Any, tmp_path: Path, waits: list[float]
+) -> None:
+    official.answers[PLACE] = then(answer(status=503, headers={"Retry-After": asked}))
+    manners = Manners(tries=4, first_wait=1.0, jitter=0.5)
+    with Loopback(official, manners=manners) as client, pytest.raises(FetchError):
+        client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
+    assert [round(wait) >= least for wait, least in zip(waits, (1, 2, 4), strict=True)] == [
+        True
+    ] * 3
 
 
 def test_the_tries_are_numbered(official: Any, answer: Any, tmp_path: Path) -> None:
