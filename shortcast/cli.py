@@ -21,6 +21,7 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shortcast import __version__
 from shortcast.errors import ShortcastError
@@ -141,7 +142,8 @@ def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obj
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        # As text: a message may hold brackets that would be taken for markup.
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
     _out.print(table)
 
 
@@ -319,6 +321,7 @@ def fetch(
     Example: shortcast fetch openfda_shortages --dry-run
     """
     from shortcast.features import fetching
+    from shortcast.settings import settings
 
     today = _day(None)
     if dry_run:
@@ -333,6 +336,11 @@ def fetch(
         )
         return
     with _progress() as tell:
+        if not (settings().fetch_via or settings().fetch_contact):
+            tell(
+                "No contact is set, so the servers are not told whom to ask about these requests; "
+                "set SHORTCAST_FETCH_CONTACT to an e-mail address or a web page."
+            )
         report = fetching.fetch(sources or [], today=today, history=history, progress=tell)
     if as_json:
         _print_json(

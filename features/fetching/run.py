@@ -254,7 +254,12 @@ class _Run:
             for number, one in enumerate(asked, start=1):
                 self._tell(f"[{number}/{len(asked)}] {one.source.name}")
                 self._fetch_one(one, client)
-                self._memory.save()
+                try:
+                    self._memory.save()
+                except OSError as error:
+                    # It costs downloads the next time, and may be written after the next source.
+                    why = error.strerror or str(error)
+                    log.warning("what the fetch has learnt cannot be kept (%s); make room", why)
         finally:
             client.close()
         return FetchReport(
@@ -352,7 +357,8 @@ class _Run:
         if errand.holds(delivery.as_of):
             self._discard(delivery.parts)
             said = (
-                f"It has changed again since the snapshot of {day}; the next day's fetch takes it."
+                f"It has changed again since the snapshot of {day}; what is fetched on a later day "
+                "is taken."
             )
             self._end(name, day, "held", said)
             return

@@ -64,8 +64,11 @@ def _plain_file(way: PlainFile, errand: Errand) -> Iterator[Delivery]:
 def _open_fda(way: OpenFda, errand: Errand) -> Iterator[Delivery]:
     """Fetch the bulk files that ``download.json`` names, else all pages of the interface."""
     headers = _openfda_key(errand.keys)
-    catalogue = errand.client.page(way.address, headers=headers)
-    listed = _bulk_files(catalogue.content, way)
+    try:
+        listed = _bulk_files(errand.client.page(way.address, headers=headers).content, way)
+    except AbsentError as error:
+        errand.tell(f"{errand.source.name}: {error} The interface is asked instead.")
+        listed = None
     if listed is not None:
         files, total, short = listed
         try:

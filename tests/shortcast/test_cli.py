@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from tiny_records import CORVANATE, OSTRUNIDE, TALVERINE, TREE, VELMORIL, write_tree
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -144,6 +146,27 @@ def test_a_fetch_that_fails_says_so_and_ends_with_one(
     found = shortcast("fetch", "fda_shortages", "--json")
     assert found.code == 1
     assert [outcome["state"] for outcome in found.json["outcomes"]] == ["failed"]
+
+
+def test_a_table_on_a_terminal_shows_brackets_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "_out", Console(file=screen, force_terminal=True, width=200))
+    cli._print_table(
+        "Fetched", ["source", "message"], [["nadac", "its message: 'see [/help] [key]'"]]
+    )
+    assert "'see [/help] [key]'" in screen.getvalue()
+
+
+def test_a_fetch_without_a_contact_says_so(
+    shortcast: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shortcast.features import fetching
+
+    monkeypatch.setattr(fetching, "fetch", lambda *_, **__: fetching.FetchReport((), (), {}))
+    assert "set SHORTCAST_FETCH_CONTACT" in shortcast("fetch").err
+    monkeypatch.setenv("SHORTCAST_FETCH_CONTACT", "pharmacy@example.org")
+    settings.cache_clear()
+    assert "CONTACT" not in shortcast("fetch").err
 
 
 def test_every_command_that_a_sentence_sends_its_reader_to_is_there(repo_root: Path) -> None:

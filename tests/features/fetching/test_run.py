@@ -20,6 +20,7 @@ from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive, exclusive
 from shortcast.features.fetching import fetch, plan, read_log, run, standings
 from shortcast.features.fetching.client import FetchError
+from shortcast.features.fetching.memory import Memory
 from shortcast.features.fetching.secrets import Secrets
 from shortcast.settings import Settings
 
@@ -361,6 +362,17 @@ def test_a_full_disk_is_told_and_what_was_half_fetched_makes_room(
     assert "No space left on device" in outcome.message
     assert not (config.fetching / "fda_shortages").exists()
     assert states(on(TODAY, a_list())) == ["accepted"]
+
+
+def test_what_was_learnt_and_cannot_be_kept_ends_no_fetch(
+    on: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_: Memory) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Memory, "save", full)
+    assert states(on(TODAY, a_list())) == ["accepted"]
+    assert "what the fetch has learnt cannot be kept (No space left on device)" in caplog.text
 
 
 def test_a_mirror_that_mixes_kinds_gets_nothing_into_the_archive(on: Any, config: Settings) -> None:

@@ -121,13 +121,13 @@ def paged(official: Any, answer: Any, records: list[dict[str, Any]], total: int)
 RECORDS = [openfda_shortage(f"Drug {i} Injection", "Dunmore Sterile Products") for i in range(5)]
 
 
-@pytest.mark.parametrize("listed", [True, False], ids=["file gone", "not listed"])
+@pytest.mark.parametrize("listed", [True, False, None], ids=["file gone", "not listed", "no list"])
 def test_the_interface_is_paged_through_where_bulk_files_are_missing(
-    listed: bool, official: Any, answer: Any, errand: Errand
+    listed: bool | None, official: Any, answer: Any, errand: Errand
 ) -> None:
     if listed:
         list_bulk(official, [5], 5)
-    else:
+    elif listed is not None:
         official.serves_json("api.fda.gov/download.json", {"results": {"drug": {}}})
     paged(official, answer, RECORDS, 5)
     delivery = only(OPENFDA, errand)
