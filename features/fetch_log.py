@@ -16,7 +16,14 @@ State = Literal["accepted", "unchanged", "held", "quarantined", "failed", "waiti
 GOOD: frozenset[State] = frozenset({"accepted", "unchanged", "held"})
 
 #: What asks for a person's look goes before what may pass.
-_GRAVITY: dict[State, int] = dict.fromkeys(GOOD, 0) | {"waiting": 1, "failed": 2, "quarantined": 3}
+_GRAVITY: Mapping[State, int] = {
+    "accepted": 0,
+    "unchanged": 0,
+    "held": 0,
+    "waiting": 1,
+    "failed": 2,
+    "quarantined": 3,
+}
 
 #: Name of the file that says why others lie in the quarantine beside it.
 REASON = "reason.json"

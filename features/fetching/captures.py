@@ -136,9 +136,10 @@ def _place(stamp: str, address: str) -> str:
 
 def _is_stamp(text: str) -> bool:
     try:
-        return bool(re.fullmatch(r"\d{14}", text, re.ASCII)) and _day(text) is not None
+        _day(text)
     except ValueError:
         return False
+    return re.fullmatch(r"\d{14}", text, re.ASCII) is not None
 
 
 def _day(stamp: str) -> date:

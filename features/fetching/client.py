@@ -447,7 +447,9 @@ class Client:
                 )
             if until < whole:
                 return "more"
-            if length < 0 and "chunked" not in answer.headers.get("transfer-encoding", ""):
+            if max(until, length) < 0 and "chunked" not in answer.headers.get(
+                "transfer-encoding", ""
+            ):
                 validators = Validators()  # nothing tells whether this is the whole file
             made_up, promised = self._is_made_up(answer), _promised_digest(answer.headers)
         path = partial.finish()
@@ -722,12 +724,14 @@ def _led_to(address: str, link: str) -> str:
         If that is no address.
     """
     try:
-        return urljoin(address, link)
+        found = urljoin(address, link)
+        urlsplit(found)
     except ValueError as error:
         raise FetchError(
             f"What {address.partition('?')[0]} leads to is no address ({error}); look at the "
             "source."
         ) from None
+    return found
 
 
 def _shown(address: str) -> str:

@@ -482,7 +482,7 @@ class _Run:
             ]
             is_sound = all(checksum(a.path) == origins[a.file]["sha256"] for a in arrivals)
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            is_sound, is_past = False, False
+            arrivals, origins, is_past, is_sound = [], {}, False, False
         if not self._run:
             self._history = is_sound and is_past
         if not is_sound:

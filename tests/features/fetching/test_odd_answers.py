@@ -128,6 +128,14 @@ def test_an_odd_answer_is_said_and_the_next_source_is_asked(
     assert said in message_of(config, source)
 
 
+def test_what_is_no_address_is_not_asked(official: Any) -> None:
+    client = Client(today=TODAY, via=official.address)
+    with pytest.raises(FetchError, match="is no address"):
+        client.page("https://[x/y")
+    client.close()
+    assert not official.asked
+
+
 def test_a_redirect_to_no_address_is_said(listed: Any, answer: Any, config: Settings) -> None:
     listed.answers[CATALOGUE] = lambda _: answer(status=302, headers={"Location": "https://[x"})
     assert "is no address" in message_of(config, "openfda_shortages")
