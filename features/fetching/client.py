@@ -384,7 +384,7 @@ class Client:
                 address, lambda: self._download_once(partial, most, known, headers or {}, within)
             )
             # A server may hand out less at once than was asked for: each time it is asked on.
-            if found != "more":
+            if not isinstance(found, str):
                 return found
 
     def _download_once(
