@@ -22,6 +22,8 @@ from shortcast.features.fetching.ways import walk
 from shortcast.features.kind import data_of, marked
 from shortcast.features.sources.fetching import CapturedPages, Captures
 
+#: Share of the pages of a history that may be gone for good.
+_MAY_LACK = 0.02
 #: Where a listed name and its status stand on a page of the older list.
 _LISTED = re.compile(r"dsp_ActiveIngredientDetails\.cfm\?([^\"'>#]+)", re.IGNORECASE)
 _STATUSES = {"c": "Current", "d": "To Be Discontinued"}
@@ -71,7 +73,7 @@ def _captured_pages(way: CapturedPages, errand: Errand) -> Iterator[Delivery]:
         names = _names(kept[-1].read_bytes())
         if names and (not pages or len(names) >= _WHOLE * len(pages[-1][1])):
             pages.append((_day(stamp), names))
-    if failed:
+    if len(failed) > _MAY_LACK * len(chosen):
         # A history is taken once: one with gaps would stay so.
         raise FetchError(
             f"{len(failed)} of {len(chosen)} captures could not be had, the first because: "
@@ -89,6 +91,8 @@ def _captured_pages(way: CapturedPages, errand: Errand) -> Iterator[Delivery]:
         part = errand.write(way.file, raw, f"https://{way.of}", simulated=made_up)
         for path in kept:
             path.unlink()
+        for reason in failed:
+            errand.tell(f"{errand.source.name}: left out, as it may be gone for good: {reason}")
         yield Delivery(pages[-1][0], (part,), is_past=True)
 
 

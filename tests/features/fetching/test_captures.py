@@ -12,7 +12,7 @@ from tiny_records import LISTED, shortage_list
 
 from shortcast.features import warehouse
 from shortcast.features.archive import Archive
-from shortcast.features.fetching import fetch
+from shortcast.features.fetching import captures, fetch
 from shortcast.settings import Settings
 
 TODAY = date(2026, 11, 23)
@@ -155,6 +155,22 @@ def test_a_history_of_pages_waits_for_all_of_them(past: Any, config: Settings) -
         ["2014-06-22", "2014-12-16"],
         ["2015-05-02", "2015-05-02"],
     ]
+
+
+def test_a_few_pages_that_are_gone_for_good_do_not_keep_a_history_out(
+    past: Any, config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captures, "_MAY_LACK", 0.4)
+    past.capture(HTML, "20140622120000", b"gone")
+    del past.answers[f"web.archive.org/web/20140622120000id_/https://{HTML}"]
+    for stamp in ("20141216120000", "20150502120000"):
+        past.capture(HTML, stamp, page(VELMORIL) + stamp.encode())
+    told: list[str] = []
+    report = fetch(
+        ["fda_shortages_html"], today=TODAY, history=True, config=config, progress=told.append
+    )
+    assert [o.state for o in report.outcomes] == ["accepted"]
+    assert sum("left out, as it may be gone for good" in line for line in told) == 1
 
 
 def test_a_source_that_is_only_a_past_is_not_asked_for_news(past: Any, config: Settings) -> None:
