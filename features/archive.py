@@ -59,7 +59,8 @@ class ArchivedFile:
     state : str
         ``accepted``, or ``set_aside`` with a reason.
     reason : str
-        Why it was set aside; '' when accepted.
+        Why it was set aside. Of an accepted one: '', or what was found wrong with its snapshot
+        before someone confirmed it, which is the mark that it is confirmed.
     """
 
     source: str
@@ -107,6 +108,11 @@ class Snapshot:
         """One checksum over the snapshot's files and names."""
         joined = "\n".join(f"{f.file} {f.sha256}" for f in self.files)
         return hashlib.sha256(joined.encode()).hexdigest()
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether someone has looked at it and found it right, whatever spoke against it."""
+        return any(file.state == "accepted" and file.reason for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -393,12 +399,21 @@ class Archive:
         again = 0
         for files in snapshots:
             new: list[ArchivedFile] = []
+            marks: list[ArchivedFile] = []
             for entry, opened in files:
                 key = (entry.source, entry.as_of, entry.file)
                 if known := held.get((*key, entry.sha256)):
                     again += 1
                     if not self.path(known).exists():
                         self._copy(opened, known)  # lost from the archive, and here it is again
+                    if (
+                        entry.state == known.state == "accepted"
+                        and entry.reason
+                        and not known.reason
+                    ):
+                        # What is held has been confirmed: a second line of the ledger says so.
+                        held[*key, entry.sha256] = accepted[key] = entry
+                        marks.append(entry)
                     continue
                 first = accepted.get(key)
                 if first and entry.state == "accepted":
@@ -408,7 +423,7 @@ class Archive:
                 if entry.state == "accepted":
                     accepted[key] = entry
                 new.append(entry)
-            self._note(new)
+            self._note([*new, *marks])
             added += [entry for entry in new if entry.state == "accepted"]
             set_aside += [entry for entry in new if entry.state != "accepted"]
         return ImportReport(tuple(added), again, tuple(set_aside), ())

@@ -79,10 +79,11 @@ def write_export(
     aside = partial_of(out)
     try:
         with zipfile.ZipFile(aside, "w", strict_timestamps=False) as bundle:
-            _store(bundle, ABOUT, _about(data, entries).encode())
+            places = _places(archive, entries)
+            _store(bundle, ABOUT, _about(data, list(places.values())).encode())
             _store(bundle, LEDGER, b"".join(write_line(entry) for entry in entries))
             source = ""
-            for place, entry in sorted(_places(archive, entries).items()):
+            for place, entry in sorted(places.items()):
                 if entry.source != source:
                     source = entry.source
                     progress(f"export: {source}")
@@ -96,7 +97,7 @@ def write_export(
         ) from error
     finally:
         aside.unlink(missing_ok=True)
-    return out, len(entries)
+    return out, len(places)
 
 
 def read_export(
@@ -148,7 +149,7 @@ def _snapshots(
     progress: Callable[[str], None],
 ) -> Iterator[list[tuple[ArchivedFile, Callable[[], IO[bytes]]]]]:
     """Give the files of an export snapshot by snapshot, in the order of its ledger."""
-    members = {id(entry): name for name, entry in _places(archive, entries).items()}
+    members = {id(entry): name for name, entry in _named(archive, entries)}
     source = ""
     for (name, _), files in groupby(entries, key=lambda e: (e.source, e.as_of)):
         if name != source:
@@ -169,8 +170,17 @@ def _about(data: Data, entries: Sequence[ArchivedFile]) -> str:
 
 
 def _places(archive: Archive, entries: Sequence[ArchivedFile]) -> dict[str, ArchivedFile]:
-    """Return the entries by their place in the archive, as members are named."""
-    return {archive.path(e).relative_to(archive.root).as_posix(): e for e in entries}
+    """Return the entries by their place in the archive, as members are named.
+
+    A file that was confirmed after it was taken has a second line, which is the one returned.
+    """
+    return dict(_named(archive, entries))
+
+
+def _named(archive: Archive, entries: Sequence[ArchivedFile]) -> Iterator[tuple[str, ArchivedFile]]:
+    """Give each entry with the name of its member."""
+    for entry in entries:
+        yield archive.path(entry).relative_to(archive.root).as_posix(), entry
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -251,7 +261,10 @@ def _checked(
     for kind, example in kinds.items():
         archive.require_kind(kind, f"{file.name}: {example}")
     places = _places(archive, entries)
-    if len(places) != len(entries):
+    if any(
+        entry.sha256 != places[name].sha256 or not (entry is places[name] or places[name].reason)
+        for name, entry in _named(archive, entries)
+    ):
         raise _damaged(file, "its ledger names a file twice")
     for name in sorted(members.keys() - {ABOUT, LEDGER} ^ places.keys()):
         raise _damaged(file, f"{name} is in it or on its ledger, and not both")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -182,6 +182,9 @@ def set_apart(
     outcome: Outcome,
     files: Mapping[str, Path],
     origins: Mapping[str, Mapping[str, str]],
+    *,
+    faults: Sequence[str],
+    confirmable: bool,
 ) -> None:
     """Move files that failed a check into the quarantine, with the reason.
 
@@ -197,9 +200,18 @@ def set_apart(
         Where each file lies, by name.
     origins : mapping of str to mapping
         Address and checksum of each file, by name.
+    faults : sequence of str
+        All that is wrong with them.
+    confirmable : bool
+        Whether someone who has looked at them may take them in.
     """
     folder = quarantine / outcome.source / outcome.as_of
-    about = {**asdict(outcome), "from": {name: dict(origin) for name, origin in origins.items()}}
+    about = {
+        **asdict(outcome),
+        "from": {name: dict(origin) for name, origin in origins.items()},
+        "faults": list(faults),
+        "confirmable": confirmable,
+    }
     same = next((f for f in _kept(quarantine / outcome.source) if f["from"] == about["from"]), None)
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in files.items():

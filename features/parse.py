@@ -189,7 +189,6 @@ def parse_all(
     parsed: Path,
     *,
     workers: int = 2,
-    confirmed: Collection[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[ParsedSnapshot]:
     """Parse every accepted snapshot that is not in the cache yet.
@@ -202,8 +201,6 @@ def parse_all(
         Folder of the cache.
     workers : int
         Processes to use.
-    confirmed : collection of str
-        Snapshots, as ``SOURCE/AS_OF``, that are known to be whole although they are short.
     progress : callable
         Told one line for each snapshot parsed.
 
@@ -221,6 +218,7 @@ def parse_all(
     """
     others = archive.stand_ins()
     chosen = {(s.source, s.as_of): s for s in archive.snapshots() if s.source in registry()}
+    confirmed = {key for key, snapshot in chosen.items() if snapshot.is_confirmed}
     tried: set[Path] = set()
     while True:
         found = _parse(archive, parsed, chosen.values(), workers, progress)
@@ -482,7 +480,7 @@ def _write_rejects(
 
 
 def _refuse_shrunken(
-    snapshots: Sequence[ParsedSnapshot], confirmed: Collection[str]
+    snapshots: Sequence[ParsedSnapshot], confirmed: Collection[tuple[str, date]]
 ) -> list[ParsedSnapshot]:
     """Refuse a snapshot whose lists lost more than half of their rows at once.
 
@@ -497,12 +495,13 @@ def _refuse_shrunken(
             now = {name: n for name, n in snapshot.rows.items() if name in lists}
             rows = sum(now[name] for name in now.keys() & before.keys())
             rows_before = sum(before[name] for name in now.keys() & before.keys())
-            name = f"{snapshot.source}/{snapshot.as_of}"
-            if rows < MIN_SHARE_OF_LAST * rows_before and name not in confirmed:
+            known = (snapshot.source, snapshot.as_of) in confirmed
+            if rows < MIN_SHARE_OF_LAST * rows_before and not known:
                 reason = (
                     f"{snapshot.source} of {snapshot.as_of} has {rows:,} rows, less than half of "
                     f"the {rows_before:,} of the snapshot before it, as if it were cut short; "
-                    f"fetch it again, or set SHORTCAST_CONFIRMED={name} if it is whole."
+                    "fetch it again, or if it is whole: shortcast archive confirm "
+                    f"{snapshot.source}/{snapshot.as_of}."
                 )
                 snapshot = replace(snapshot, state="refused", reason=reason)
             else:

@@ -132,7 +132,6 @@ def build(
             archive,
             config.parsed,
             workers=config.threads,
-            confirmed=config.confirmed_snapshots,
             progress=progress,
         )
         if not snapshots:

@@ -258,6 +258,31 @@ def verify(as_json: AsJson = False) -> None:
 
 
 @_archive.command()
+def confirm(
+    snapshot: Annotated[str, typer.Argument(metavar="SOURCE/DAY", help="As it was told.")],
+) -> None:
+    """Take in what a check kept out, or mark a short list as whole: you have looked at it.
+
+    What lies in the quarantine enters the archive under the day on which it was fetched.
+
+    Example: shortcast archive confirm fda_shortages/2026-11-23
+    """
+    from shortcast.features.archive import exclusive
+    from shortcast.features.archive_confirm import confirm as take_in
+    from shortcast.settings import settings
+
+    config = settings()
+    with exclusive(config.home, what="the confirmation"):
+        done = take_in(snapshot, config)
+    _say_if_simulated(_data_of_home())
+    if done.added:
+        typer.echo(f"{snapshot}: {len(done.added)} files added, although {'; '.join(done.faults)}.")
+    else:
+        typer.echo(f"{snapshot}: it is in the archive, and now marked as found right.")
+    typer.echo("Go on with: shortcast build")
+
+
+@_archive.command()
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")],
 ) -> None:

@@ -39,9 +39,6 @@ class Settings(BaseSettings):
         Threads that DuckDB and LightGBM may use.
     memory_limit : str
         Memory that DuckDB may use, in its own notation.
-    confirmed : str
-        Snapshots, as ``SOURCE/AS_OF`` and parted by commas, that someone has looked at and
-        found whole although they are less than half as long as the one before.
     fetch_daily : bool
         Whether the schedule fetches from the official addresses before it imports; nothing
         asks the network otherwise, but the command ``fetch``.
@@ -70,7 +67,6 @@ class Settings(BaseSettings):
     memory_limit: str = Field(
         default="3GB", pattern=r"(?i)^(0\.\d*)?[1-9]\d*(\.\d+)?\s*([kmgt]i?b|%)$"
     )
-    confirmed: str = ""
     fetch_daily: bool = False
     fetch_via: str | None = Field(default=None, pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")
     fetch_contact: str = Field(default="", pattern=r"^[\x20-\x7e]*$")
@@ -115,11 +111,6 @@ class Settings(BaseSettings):
     def quarantine(self) -> Path:
         """Folder of fetched files that failed a check, ``SOURCE/DAY/FILE``, with the reason."""
         return self.home / "quarantine"
-
-    @property
-    def confirmed_snapshots(self) -> frozenset[str]:
-        """The confirmed snapshots, one by one."""
-        return frozenset(name.strip() for name in self.confirmed.split(",") if name.strip())
 
     @property
     def archive(self) -> Path:

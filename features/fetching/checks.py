@@ -10,7 +10,7 @@ import gzip
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ import pandas as pd
 
 from shortcast.features.fetching.client import FetchError
 from shortcast.features.fetching.errand import Delivery
-from shortcast.features.parse import ParsedSnapshot, count_records
+from shortcast.features.parse import MAX_REJECTED_SHARE, ParsedSnapshot, count_records
 from shortcast.features.sources import corrections
 from shortcast.features.sources.contract import Reading, Source, SourceError, Table
 from shortcast.features.sources.fetching import Fetching
@@ -51,6 +51,56 @@ _BETWEEN = re.compile("[,\t~|]")
 _BEGINNING = 1 << 16
 
 
+#: Kinds of faults that someone who has looked at a snapshot may find right, and why. Not among
+#: them is what no look can mend: what its reader cannot read or the build would refuse
+#: ("unreadable"), and pages that are known not to have come ("short"); those are fetched again.
+MAY_BE_CONFIRMED: Mapping[str, str] = {
+    "size": "a source may have grown or shrunk beyond what was expected of it",
+    "rows": "as its size",
+    "total": "the source may count otherwise than its file",
+    "rejects": "rows may have got a new form; they stay in quarantine until the reader knows it",
+    "duplicates": "a source may write a row twice",
+    "stale": "a source may rest for longer than was expected",
+    "change": "a list may have been tidied or joined with another",
+    "columns": "a source may have dropped a column, or no longer fill it",
+    "older": "a source may have withdrawn its newest records",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a delivery.
+
+    Attributes
+    ----------
+    kind : str
+        One of `MAY_BE_CONFIRMED`, or another, which may not be confirmed.
+    text : str
+        One sentence without its end.
+    """
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def may_be_confirmed(faults: Iterable[Fault]) -> bool:
+    """Return whether someone who has looked at a snapshot may take it in despite its faults.
+
+    Parameters
+    ----------
+    faults : iterable of Fault
+        All that is wrong with it.
+
+    Returns
+    -------
+    bool
+    """
+    return all(fault.kind in MAY_BE_CONFIRMED for fault in faults)
+
+
 @dataclass(frozen=True)
 class Figures:
     """What is compared of one table from snapshot to snapshot.
@@ -79,8 +129,7 @@ def find_faults(
     files: Mapping[str, Path] | None = None,
     seen: date | None = None,
     simulated: bool,
-    confirmed: bool,
-) -> list[str]:
+) -> list[Fault]:
     """Say what is wrong with a delivery.
 
     Parameters
@@ -99,56 +148,60 @@ def find_faults(
         When it was last found unchanged, if that is later than its own day.
     simulated : bool
         Whether the records are made up: sizes and rhythm of the real source do not hold for them.
-    confirmed : bool
-        Whether someone has looked at this snapshot and found its size and its gaps right.
 
     Returns
     -------
-    list of str
-        One sentence a fault; empty when all is well.
+    list of Fault
+        Empty when all is well.
     """
-    faults = list(delivery.short)
+    faults = [Fault("short", text) for text in delivery.short]
     size = sum(part.path.stat().st_size for part in delivery.parts)
     least, most = fetching.size
-    if not simulated and not confirmed and not least <= size <= most:
-        faults.append(f"it has {size:,} bytes, and from {least:,} to {most:,} are expected")
+    if not simulated and not least <= size <= most:
+        text = f"it has {size:,} bytes, and from {least:,} to {most:,} are expected"
+        faults.append(Fault("size", text))
     try:
         paths = [part.path for part in delivery.parts]
         reading = corrections.read(source, paths, delivery.as_of)
     except SourceError as error:
-        return [*faults, str(error).rstrip(".")]
+        return [*faults, Fault("unreadable", str(error).rstrip("."))]
     except Exception as error:  # noqa: BLE001 - whatever a reader trips over must not get in
-        return [*faults, f"its reader failed on it ({type(error).__name__}: {error})"]
+        text = f"its reader failed on it ({type(error).__name__}: {error})"
+        return [*faults, Fault("unreadable", text)]
     kept, lost = count_records(reading)
     if kept == 0:
-        return [*faults, "it holds no usable record"]
+        return [*faults, Fault("unreadable", "it holds no usable record")]
     if delivery.total is not None and kept + lost != delivery.total:
-        faults.append(
-            f"it holds {kept + lost:,} records, and the source says that it has {delivery.total:,}"
-        )
+        text = f"it holds {kept + lost:,} records, and the source says that it has "
+        faults.append(Fault("total", f"{text}{delivery.total:,}"))
     if lost > FEW and lost > fetching.unparsed * (kept + lost):
-        faults.append(
+        text = (
             f"{lost:,} of {kept + lost:,} records cannot be used, and at most "
             f"{fetching.unparsed:.0%} are expected; the first because {_first(reading.rejects)}"
         )
-    if not simulated and not confirmed and kept + lost < fetching.rows:
-        faults.append(
-            f"it holds {kept + lost:,} records, and at least {fetching.rows:,} are expected"
-        )
+        is_refused = lost > MAX_REJECTED_SHARE * (kept + lost)
+        faults.append(Fault("unreadable" if is_refused else "rejects", text))
+    if not simulated and kept + lost < fetching.rows:
+        text = f"it holds {kept + lost:,} records, and at least {fetching.rows:,} are expected"
+        faults.append(Fault("rows", text))
     figures = {
         table.name: _figures(fetching, table, reading.tables[table.name], delivery.as_of)
         for table in source.tables
         if table.name in reading.tables
     }
-    faults += _duplicates(fetching, reading)
-    if not simulated and not confirmed:
-        faults += _stale(fetching, delivery, figures)
+    faults += _of("duplicates", _duplicates(fetching, reading))
+    if not simulated:
+        faults += _of("stale", _stale(fetching, delivery, figures))
     if last is not None and not delivery.is_past:
         since = max(last.as_of, seen or last.as_of)
-        if not confirmed:
-            faults += _without_columns(delivery, files or {}, last.as_of)
-        faults += _against(source, fetching, delivery, figures, last, since, confirmed=confirmed)
+        faults += _of("columns", _without_columns(delivery, files or {}, last.as_of))
+        faults += _against(source, fetching, delivery, figures, last, since)
     return faults
+
+
+def _of(kind: str, texts: Iterable[str]) -> list[Fault]:
+    """Return faults of one kind."""
+    return [Fault(kind, text) for text in texts]
 
 
 def _first(rejects: pd.DataFrame) -> str:
@@ -188,9 +241,7 @@ def _against(
     figures: Mapping[str, Figures],
     last: ParsedSnapshot,
     since: date,
-    *,
-    confirmed: bool,
-) -> Iterator[str]:
+) -> Iterator[Fault]:
     """Say what a snapshot has lost, or gained, since the last good one."""
     months = 1 + max((delivery.as_of - since).days, 0) / 30
     fall = min(fetching.fall * months, MOST_CHANGE)
@@ -211,19 +262,20 @@ def _against(
         new = figures.get(name, Figures(0, {}, None))
         change = new.rows - old.rows
         than = f"than in the last snapshot, {last.as_of}"
-        counted = not confirmed and not delivery.is_part
+        counted = not delivery.is_part
         if counted and change < -FEW and -change > fall * old.rows:
-            yield f"{name} has {new.rows:,} rows, {-change:,} fewer {than}"
+            yield Fault("change", f"{name} has {new.rows:,} rows, {-change:,} fewer {than}")
             continue
         if counted and change > SOME and change > growth * old.rows:
-            yield f"{name} has {new.rows:,} rows, {change:,} more {than}"
-        if not confirmed and months < OLD:
-            yield from _emptied(fetching, name, old, new, last.as_of)
+            yield Fault("change", f"{name} has {new.rows:,} rows, {change:,} more {than}")
+        if months < OLD:
+            yield from _of("columns", _emptied(fetching, name, old, new, last.as_of))
         if old.newest is not None and (new.newest is None or new.newest < old.newest - BACK):
-            yield (
+            text = (
                 f"the newest record of {name} is of {new.newest}, and was of {old.newest} in the "
                 f"last snapshot, {last.as_of}: an older state has come"
             )
+            yield Fault("older", text)
 
 
 def _emptied(

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive, Arrival, Snapshot, checksum, exclusive
 from shortcast.features.fetch_log import GOOD, Outcome, State, note, set_apart
-from shortcast.features.fetching.checks import find_faults
+from shortcast.features.fetching.checks import Fault, find_faults, may_be_confirmed
 from shortcast.features.fetching.client import Client, FetchError, Validators
 from shortcast.features.fetching.errand import Delivery, Errand, Part, one_kind
 from shortcast.features.fetching.memory import Memory
@@ -372,7 +372,6 @@ class _Run:
             files=self._files_of(last, before),
             seen=self._memory.confirmed(name),
             simulated=made_up,
-            confirmed=f"{name}/{day}" in self._config.confirmed_snapshots,
         )
         files = {marked(part.name, data): part for part in delivery.parts}
         if faults:
@@ -404,16 +403,19 @@ class _Run:
         name: str,
         day: str,
         files: Mapping[str, Part],
-        faults: Sequence[str],
+        faults: Sequence[Fault],
         last: Snapshot | None,
         size: int,
     ) -> None:
         kept = f"the snapshot of {last.as_of} stays in force" if last else "there is none before it"
         more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+        confirmable = may_be_confirmed(faults)
+        do = "look at the source, and fetch again"
+        if confirmable:
+            do = f"if it is right: shortcast archive confirm {name}/{day}"
         said = (
-            f"Not taken, because {'; '.join(faults[:3])}{more}. It lies in "
-            f"the home under quarantine/{name}/{day}, and {kept}; if it is right, fetch again with "
-            f"SHORTCAST_CONFIRMED={name}/{day}."
+            f"Not taken, because {'; '.join(map(str, faults[:3]))}{more}. It lies in "
+            f"the home under quarantine/{name}/{day}, and {kept}; {do}."
         )
         own = {n: part for n, part in files.items() if self._is_ours(part.path)}
         outcome = Outcome(
@@ -430,6 +432,8 @@ class _Run:
             outcome,
             {n: part.path for n, part in own.items()},
             {n: {"address": part.address, "sha256": part.sha256} for n, part in files.items()},
+            faults=[self._secrets.hide(str(fault)) for fault in faults],
+            confirmable=confirmable,
         )
         self._note(outcome)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -231,11 +233,13 @@ def test_a_list_that_lost_more_than_half_its_rows_is_refused_until_someone_confi
     assert list(states.values()) == ["accepted", "accepted", "refused", "refused", "accepted"]
     assert world.parse()["list 2020-03-10"].reason == (
         "list of 2020-03-10 has 2 rows, less than half of the 5 of the snapshot before it, as if "
-        "it were cut short; fetch it again, or set SHORTCAST_CONFIRMED=list/2020-03-10 if it is "
-        "whole."
+        "it were cut short; fetch it again, or if it is whole: shortcast archive confirm "
+        "list/2020-03-10."
     )
-    found = world.parse(confirmed={"list/2020-03-10"})
-    assert {p.state for p in found.values()} == {"accepted"}
+    third = world.archive.snapshots()[2].files[0]
+    marked = replace(third, reason="found right by someone although it is short")
+    world.archive.take([[(marked, partial(world.archive.path(third).open, "rb"))]])
+    assert {p.state for p in world.parse().values()} == {"accepted"}
 
 
 def test_a_log_may_be_as_short_as_it_likes_and_a_list_that_is_not_there_has_not_shrunk(

@@ -14,6 +14,7 @@ from shortcast import __version__
 from shortcast.errors import ShortcastError
 from shortcast.features import warehouse
 from shortcast.features.archive import Archive, exclusive
+from shortcast.features.archive_confirm import confirm
 from shortcast.features.sources import registry
 from shortcast.settings import Settings
 
@@ -137,8 +138,8 @@ def test_a_refused_snapshot_is_no_part_of_the_records_until_it_is_confirmed(
 ) -> None:
     """Else what is trained and scored before it is confirmed would pass for up to date after."""
 
-    def told(**changes: str) -> tuple[str, bool]:
-        assert warehouse.build(config.model_copy(update=changes)).rebuilt
+    def told() -> tuple[str, bool]:
+        assert warehouse.build(config).rebuilt
         with warehouse.open_warehouse(config) as connection:
             ((checksum,),) = connection.execute("SELECT records_checksum FROM build").fetchall()
             states = connection.execute("SELECT state FROM snapshots").fetchall()
@@ -150,7 +151,8 @@ def test_a_refused_snapshot_is_no_part_of_the_records_until_it_is_confirmed(
     cut_short = shortage_list(*LISTED[CAPTURES[2]][:1])
     take_in(config, tmp_path / "more", {f"fda_shortages/{day}/Drugshortages.csv": cut_short})
     assert told() == (before, True)
-    checksum, is_refused = told(confirmed=f"fda_shortages/{day}")
+    assert confirm(f"fda_shortages/{day}", config).added == ()
+    checksum, is_refused = told()
     assert checksum != before
     assert not is_refused
 

@@ -41,7 +41,6 @@ def test_each_setting_is_read_from_its_variable(bare: pytest.MonkeyPatch, tmp_pa
         "INBOX": str(tmp_path / "new"),
         "THREADS": "7",
         "MEMORY_LIMIT": "1.5 GiB",
-        "CONFIRMED": "nadac/2020-12-31, cms_asp/2020-10-01,",
     }.items():
         bare.setenv(f"SHORTCAST_{name}", value)
     found = settings()
@@ -50,7 +49,6 @@ def test_each_setting_is_read_from_its_variable(bare: pytest.MonkeyPatch, tmp_pa
     assert found.tracking_uri == "http://localhost:5000"
     assert found.records_inbox == tmp_path / "new"
     assert (found.threads, found.memory_limit) == (7, "1.5 GiB")
-    assert found.confirmed_snapshots == {"nadac/2020-12-31", "cms_asp/2020-10-01"}
 
 
 @pytest.mark.parametrize("name", list(Settings.model_fields))

@@ -18,6 +18,7 @@ from tiny_records import listing, shortage_list
 
 from shortcast.errors import ShortcastError
 from shortcast.features.archive import Archive, exclusive
+from shortcast.features.archive_confirm import confirm
 from shortcast.features.fetching import fetch, plan, read_log, run, standings
 from shortcast.features.fetching.client import FetchError
 from shortcast.features.fetching.memory import Memory
@@ -141,17 +142,32 @@ def test_what_fails_a_check_is_set_apart_and_the_last_good_snapshot_stays(
     assert states(on(after, a_list(SHORT + 1, after))) == ["accepted"]
 
 
-def test_a_fall_that_someone_has_looked_at_is_taken(on: Any, config: Settings) -> None:
+def test_who_reads_the_message_next_morning_and_does_as_told_is_not_refused_again(
+    on: Any, config: Settings
+) -> None:
     on(TODAY, a_list())
-    assert states(on(TOMORROW, a_list(70))) == ["quarantined"]
-    report = on(TOMORROW, a_list(70), confirmed="fda_shortages/2026-11-24")
-    assert states(report) == ["accepted"]
+    (outcome,) = on(TOMORROW, a_list(40)).outcomes
+    name = outcome.message.rpartition(" ")[2].removesuffix(".")
+    confirm(name, config)
+    assert states(on(TOMORROW + timedelta(days=1), a_list(40))) == ["unchanged"]
+    held = Archive(config.archive).snapshots()
+    assert [(s.as_of, s.is_confirmed) for s in held] == [(TODAY, False), (TOMORROW, True)]
 
 
-def test_what_is_confirmed_must_still_be_the_list(on: Any) -> None:
+@pytest.mark.parametrize("bad", list(BAD))
+def test_only_what_may_be_confirmed_is_offered_for_it(bad: str, on: Any) -> None:
     on(TODAY, a_list())
-    confirmed = {"confirmed": "fda_shortages/2026-11-24"}
-    assert states(on(TOMORROW, b"<html>Sorry</html>", **confirmed)) == ["quarantined"]
+    (outcome,) = on(TOMORROW, BAD[bad][0]()).outcomes
+    offer = "if it is right: shortcast archive confirm fda_shortages/2026-11-24."
+    unreadable = {
+        "a list cut off in the middle",
+        "an HTML page",
+        "nothing",
+        "another header",
+    }
+    assert outcome.message.endswith(
+        "look at the source, and fetch again." if bad in unreadable else offer
+    )
 
 
 def test_real_records_are_held_against_what_is_expected_of_the_source(on: Any) -> None:
