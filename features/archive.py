@@ -4,6 +4,7 @@ Layout: ``ARCHIVE/SOURCE/AS_OF/FILE`` with the bytes as received, and ``ARCHIVE/
 with one line for every file accepted or set aside. A file that differs from one already held
 under the same source, day and name is kept under ``ARCHIVE/set_aside``; it does not replace the
 first, but stands in for it where the first turns out to be unreadable (`Archive.stand_ins`).
+Files that come later under other names than a day has are set aside with all that came with them.
 
 A file is in the archive once its line is on the ledger, and its bytes are on the disk before
 that. What a run that was cut off leaves is put right by the next one (`Archive.mend`): a torn
@@ -38,6 +39,8 @@ _FILE = re.compile(r"[^\x00-\x1f\x7f/\\.][^\x00-\x1f\x7f/\\]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
 SET_ASIDE, STRAYS = "set_aside", "strays"
+#: How the reason of a file ends that came with others than are held of its day.
+_OTHER_FILES = "its files are of one state and are not joined with those of another"
 
 
 @dataclass(frozen=True)
@@ -265,7 +268,9 @@ class Archive:
         found: dict[tuple[str, date], list[Snapshot]] = {}
         for entry in self.entries():
             key = (entry.source, date.fromisoformat(entry.as_of))
-            if entry.state == "set_aside" and key in files:
+            # A file of another state is never put among those of the first.
+            is_of_another = entry.reason.endswith(_OTHER_FILES)
+            if entry.state == "set_aside" and key in files and not is_of_another:
                 files[key][entry.file] = entry
                 whole = tuple(files[key][name] for name in sorted(files[key]))
                 found.setdefault(key, []).append(Snapshot(*key, whole))
@@ -394,10 +399,14 @@ class Archive:
         entries = self.entries()
         held = {(e.source, e.as_of, e.file, e.sha256): e for e in entries}
         accepted = {(e.source, e.as_of, e.file): e for e in entries if e.state == "accepted"}
+        whole: dict[tuple[str, str], dict[str, str]] = {}
+        for entry in accepted.values():
+            whole.setdefault((entry.source, entry.as_of), {})[entry.file] = entry.sha256
         added: list[ArchivedFile] = []
         set_aside: list[ArchivedFile] = []
         again = 0
         for files in snapshots:
+            of_others = _other_states(files, whole)
             new: list[ArchivedFile] = []
             marks: list[ArchivedFile] = []
             for entry, opened in files:
@@ -416,7 +425,10 @@ class Archive:
                         marks.append(entry)
                     continue
                 first = accepted.get(key)
-                if first and entry.state == "accepted":
+                if entry.state == "accepted" and key[:2] in of_others:
+                    reason = _other_files(entry, whole[key[:2]])
+                    entry = replace(entry, state="set_aside", reason=reason)
+                elif first and entry.state == "accepted":
                     entry = replace(entry, state="set_aside", reason=other_bytes(first))
                 self._copy(opened, entry)
                 held[*key, entry.sha256] = entry
@@ -424,6 +436,9 @@ class Archive:
                     accepted[key] = entry
                 new.append(entry)
             self._note([*new, *marks])
+            for entry in new:
+                if entry.state == "accepted":
+                    whole.setdefault((entry.source, entry.as_of), {})[entry.file] = entry.sha256
             added += [entry for entry in new if entry.state == "accepted"]
             set_aside += [entry for entry in new if entry.state != "accepted"]
         return ImportReport(tuple(added), again, tuple(set_aside), ())
@@ -713,6 +728,37 @@ def other_bytes(first: ArchivedFile) -> str:
         f"{first.source} of {first.as_of} is already held with other bytes (checksum "
         f"{first.sha256[:12]}); the first one stays in force unless it cannot be read, so import a "
         "later state under its own day"
+    )
+
+
+def _other_states(
+    files: Sequence[tuple[ArchivedFile, object]], whole: Mapping[tuple[str, str], Mapping[str, str]]
+) -> set[tuple[str, str]]:
+    """Return the days of which other files are held than these: they are of another state of it.
+
+    Joined with what is held, every record might be there twice. What brings all that is held, byte
+    for byte, and more, is the same state with what a torn ledger had lost of it.
+    """
+    came: dict[tuple[str, str], dict[str, str]] = {}
+    for entry, _ in files:
+        if entry.state == "accepted":
+            came.setdefault((entry.source, entry.as_of), {})[entry.file] = entry.sha256
+    return {
+        day
+        for day, ours in came.items()
+        if day in whole
+        and ours.keys() - whole[day].keys()
+        and not whole[day].items() <= ours.items()
+    }
+
+
+def _other_files(entry: ArchivedFile, held: Iterable[str]) -> str:
+    """Return why a file is set aside that came with other files than are held of its day."""
+    named = sorted(held)
+    more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    return (
+        f"{entry.source} of {entry.as_of} is already held as {named[0]}{more}, and this came with "
+        f"files of other names, so import it under a day of its own: {_OTHER_FILES}"
     )
 
 

@@ -118,6 +118,26 @@ def test_what_was_set_aside_may_stand_in_for_what_cannot_be_read(archive: Archiv
     assert texts == [["PK one", "PK 2a"], ["PK 1a", "PK 2a"]]
 
 
+def test_another_state_of_a_day_in_other_files_is_set_aside_whole(archive: Archive) -> None:
+    """One part of a file and then two parts: joined, each record would be there twice."""
+    one = {"recalls/2020-01-10/recalls-0001-of-0001.zip": "PK all of them"}
+    two = {f"recalls/2020-01-10/recalls-000{n}-of-0002.zip": f"PK {n}" for n in (1, 2)}
+    take_in(archive, one)
+    report = take_in(archive, two, "second")
+    assert (len(report.added), len(report.set_aside)) == (0, 2)
+    assert "already held as recalls-0001-of-0001.zip, and this came" in report.set_aside[0].reason
+    assert held(archive) == one
+    assert archive.stand_ins() == {}
+    assert verify(archive) == []
+    assert take_in(archive, two, "second").held == 2
+
+    # Nor is a file of the same name taken for a stand-in that came with them.
+    mixed = {**one, "recalls/2020-01-10/recalls-0009-of-0009.zip": "PK 9"}
+    mixed["recalls/2020-01-10/recalls-0001-of-0001.zip"] = "PK the first of nine"
+    assert len(take_in(archive, mixed, "third").set_aside) == 2
+    assert archive.stand_ins() == {}
+
+
 def test_what_does_not_belong_is_passed_over_with_the_reason(archive: Archive) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     later = tomorrow + timedelta(days=2)

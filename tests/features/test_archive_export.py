@@ -101,9 +101,9 @@ def test_what_is_held_stays_and_the_rest_is_added(exported: Path, tmp_path: Path
     }
     other = filled(tmp_path / "own", own)
     report = read_export(other, exported)
-    assert [entry.file for entry in report.added] == ["letters.csv", "Ä “x”.csv", "one.csv"]
-    assert [entry.file for entry in report.set_aside] == ["two.csv", "letters.csv"]
-    assert "already held with other bytes" in report.set_aside[0].reason
+    assert [entry.file for entry in report.added] == ["letters.csv", "Ä “x”.csv"]
+    assert [entry.file for entry in report.set_aside] == ["one.csv", "two.csv", "letters.csv"]
+    assert "already held as two.csv, and this came with files of" in report.set_aside[0].reason
     assert contents(other)["recalls/2020-01-10/two.csv"] == b"another two"
     assert contents(other)["recalls/2020-03-10/three.csv"] == b"three"
     assert verify(other) == []
