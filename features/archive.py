@@ -292,6 +292,23 @@ class Archive:
         name = entry.file if entry.state == "accepted" else f"{entry.sha256[:12]}-{entry.file}"
         return base / entry.source / entry.as_of / name
 
+    def is_whole(self, entry: ArchivedFile) -> bool:
+        """Return whether a file lies in its place as it was archived; it is read for that.
+
+        Parameters
+        ----------
+        entry : ArchivedFile
+            A line of the ledger.
+
+        Returns
+        -------
+        bool
+        """
+        path = self.path(entry)
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != entry.bytes:
+            return False
+        return checksum(path) == entry.sha256
+
     def import_tree(self, tree: Path, sources: Mapping[str, Source]) -> ImportReport:
         """Take a tree ``SOURCE/AS_OF/FILE`` into the archive.
 
@@ -350,7 +367,7 @@ class Archive:
         """Take files into the archive, snapshot by snapshot.
 
         A snapshot is on the ledger with all its files or with none. What is held already is
-        passed over, and put back if its file was lost.
+        passed over, and put back if its file was lost or altered.
 
         Parameters
         ----------
@@ -413,8 +430,8 @@ class Archive:
                 key = (entry.source, entry.as_of, entry.file)
                 if known := held.get((*key, entry.sha256)):
                     again += 1
-                    if not self.path(known).exists():
-                        self._copy(opened, known)  # lost from the archive, and here it is again
+                    if not self.is_whole(known):
+                        self._copy(opened, known)  # lost or altered, and here it is again
                     if (
                         entry.state == known.state == "accepted"
                         and entry.reason

@@ -106,7 +106,7 @@ def _fault_of_file(archive: Archive, entry: ArchivedFile) -> str:
         return f"{path} is missing; {again}"
     size = path.stat().st_size
     if size != entry.bytes:
-        return f"{path} has {size:,} bytes instead of {entry.bytes:,}; delete it and {again}"
+        return f"{path} has {size:,} bytes instead of {entry.bytes:,}; {again}"
     if checksum(path) != entry.sha256:
-        return f"{path} no longer has its recorded checksum; delete it and {again}"
+        return f"{path} no longer has its recorded checksum; {again}"
     return ""

@@ -4,7 +4,8 @@ The result is a cache: it is keyed by the snapshot's checksum and by the reader'
 a changed file or a changed reader is parsed again and nothing else is.
 
 A snapshot is refused whole, with the reason, if it is not what it claims to be, if most of its
-rows are unusable, or if it is a list that lost more than half of its rows at once. A file that
+rows are unusable, if it is a list that lost more than half of its rows at once, or if the archive
+no longer holds its bytes; that is looked at again with the next build. A file that
 was set aside under the same name then stands in for it.
 """
 
@@ -24,6 +25,7 @@ from datetime import date
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -42,6 +44,9 @@ from shortcast.features.sources.contract import (
 
 #: A snapshot with a larger share of unusable rows is refused whole.
 MAX_REJECTED_SHARE = 0.5
+
+#: What the reason says of a snapshot that the archive no longer holds as it was.
+DAMAGED = "is missing from the archive or no longer what was archived"
 
 #: Less than this is read sooner than another process is started.
 PROCESSES_FROM_BYTES = 4_000_000
@@ -212,7 +217,7 @@ def parse_all(
     Raises
     ------
     ShortcastError
-        If a file of the archive is missing or altered.
+        If not one file of the archive is as it was archived, or a process was killed.
     ReaderDefectError
         If a reader neither reads nor refuses a snapshot.
     """
@@ -229,6 +234,12 @@ def parse_all(
         if not again:
             break
         chosen |= again
+    if found and all(DAMAGED in p.reason for p in found):
+        # Nothing is built of nothing: more likely a disk is not there than that all is lost.
+        raise ShortcastError(
+            f"Not one file of {archive.root} is as it was archived; see whether its disk is there, "
+            "or restore it from a backup: 'shortcast archive verify' names the files."
+        )
     _forget_stale(parsed, tried)
     return found
 
@@ -316,30 +327,33 @@ def _read_cached(snapshot: Snapshot, folder: Path) -> ParsedSnapshot | None:
     note = folder / "reading.json"
     if not note.exists():
         return None
-    known = ParsedSnapshot(
+    known = _read_now(snapshot, folder, json.loads(note.read_text(encoding="utf-8")))
+    return known if all(known.table(name).exists() for name in known.rows) else None
+
+
+def _read_now(snapshot: Snapshot, folder: Path, found: Mapping[str, Any]) -> ParsedSnapshot:
+    """Return a snapshot with what was found in it."""
+    return ParsedSnapshot(
         source=snapshot.source,
         as_of=snapshot.as_of,
         checksum=snapshot.checksum,
         folder=folder,
         files=len(snapshot.files),
         bytes=sum(f.bytes for f in snapshot.files),
-        **json.loads(note.read_text(encoding="utf-8")),
+        **{"rows": {}, "rejected": 0, **found},
     )
-    return known if all(known.table(name).exists() for name in known.rows) else None
 
 
 def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSnapshot:
     """Parse one snapshot into ``folder``; a refusal is a result too."""
     source = registry()[snapshot.source]
+    for file, path in zip(snapshot.files, files, strict=True):
+        if not path.exists() or checksum(path) != file.sha256:
+            reason = f"{path} {DAMAGED}; import it again (it came from {file.origin})."
+            return _read_now(snapshot, folder, {"state": "refused", "reason": reason})
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    for file, path in zip(snapshot.files, files, strict=True):
-        if not path.exists() or checksum(path) != file.sha256:
-            raise ShortcastError(
-                f"{path} is missing from the archive or no longer what was archived; delete it "
-                f"if it is there, and import it again (it came from {file.origin})."
-            )
     rows: dict[str, int] = {}
     rejected, state, reason = 0, "accepted", ""
     try:

@@ -143,7 +143,7 @@ def find_faults(
     last : ParsedSnapshot or None
         The last good snapshot.
     files : mapping of str to Path, optional
-        Where its files lie, by official name.
+        Where those of its files lie, by official name, that the archive holds as they were.
     seen : date, optional
         When it was last found unchanged, if that is later than its own day.
     simulated : bool

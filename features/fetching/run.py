@@ -393,10 +393,11 @@ class _Run:
     def _files_of(
         self, parsed: ParsedSnapshot | None, snapshots: Sequence[Snapshot]
     ) -> dict[str, Path]:
-        """Return where the files of a parsed snapshot lie, by official name."""
+        """Return where the files of a parsed snapshot lie, by official name; not damaged ones."""
         day = parsed.as_of if parsed else None
         files = [file for s in snapshots if s.as_of == day for file in s.files]
-        return {official_name(file.file): self._archive.path(file) for file in files}
+        whole = filter(self._archive.is_whole, files)
+        return {official_name(file.file): self._archive.path(file) for file in whole}
 
     def _set_apart(
         self,
@@ -534,7 +535,7 @@ class _Run:
 
     def _put_back(self, snapshot: Snapshot, parts: Iterable[Part]) -> None:
         """Bring back what the archive has lost of a snapshot: here are its very bytes again."""
-        lost = [file for file in snapshot.files if not self._archive.path(file).exists()]
+        lost = [file for file in snapshot.files if not self._archive.is_whole(file)]
         if lost:
             paths = {part.sha256: part.path for part in parts}
             arrivals = [Arrival(paths[f.sha256], f.source, f.as_of, f.file, f.origin) for f in lost]

@@ -281,8 +281,7 @@ def test_missing_and_altered_files_are_found_and_come_back_by_importing_again(
     (archive.root / "recalls/2020-01-10/two.zip").write_text("PK 2 0", encoding="utf-8")
     missing, altered = sorted(verify(archive))
     assert "one.zip is missing; import it again (it came from tree/recalls/2020-01-10" in missing
-    assert "two.zip no longer has its recorded checksum; delete it and import it again" in altered
-    (archive.root / "recalls/2020-01-10/two.zip").unlink()
+    assert "two.zip no longer has its recorded checksum; import it again" in altered
     assert take_in(archive, TREE).held == 4
     assert verify(archive) == []
     assert held(archive) == TREE

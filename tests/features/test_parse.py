@@ -269,6 +269,28 @@ def test_a_file_that_was_set_aside_stands_in_for_one_that_cannot_be_read(world: 
     assert world.read == []  # the tries are remembered as well
 
 
+def test_a_snapshot_that_the_archive_has_lost_is_set_apart_until_it_is_back(world: World) -> None:
+    world.take_in({f"list/2020-0{month}-10/a.txt": many(10 + month) for month in (1, 2, 3)})
+    places = [world.archive.path(s.files[0]) for s in world.archive.snapshots()]
+    places[0].unlink()
+    places[1].write_text("altered", encoding="utf-8")
+    found = world.parse()
+    assert [p.state for p in found.values()] == ["refused", "refused", "accepted"]
+    assert found["list 2020-01-10"].reason == (
+        f"{places[0]} is missing from the archive or no longer what was archived; import it again "
+        "(it came from tree/list/2020-01-10/a.txt)."
+    )
+    world.take_in({})
+    assert [p.state for p in world.parse().values()] == ["accepted"] * 3, "not remembered"
+
+
+def test_an_archive_without_its_files_is_not_taken_for_an_empty_one(world: World) -> None:
+    world.take_in({"list/2020-01-10/a.txt": many(10)})
+    world.archive.path(world.archive.snapshots()[0].files[0]).unlink()
+    with pytest.raises(ShortcastError, match=r"Not one file of .*archive is as it was archived"):
+        world.parse()
+
+
 def test_a_file_that_was_set_aside_stands_in_for_one_that_was_cut_short(world: World) -> None:
     world.take_in({"list/2020-01-10/a.txt": many(10), "list/2020-02-10/a.txt": many(2)})
     world.take_in({"list/2020-02-10/a.txt": many(11)})

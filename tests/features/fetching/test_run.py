@@ -23,6 +23,7 @@ from shortcast.features.fetching import fetch, plan, read_log, run, standings
 from shortcast.features.fetching.client import FetchError
 from shortcast.features.fetching.memory import Memory
 from shortcast.features.fetching.secrets import Secrets
+from shortcast.features.parse import parse_one
 from shortcast.settings import Settings
 
 TODAY, TOMORROW = date(2026, 11, 23), date(2026, 11, 24)
@@ -273,6 +274,22 @@ def test_a_file_that_is_damaged_in_the_archive_goes_into_no_other_snapshot(
     assert states(on(TOMORROW, a_list())) == ["unchanged"]
     (asked,) = official.asked
     assert "if-none-match" not in asked.headers
+
+
+@pytest.mark.parametrize("raw", [None, b"PK altered"])
+def test_the_newest_file_lost_or_altered_does_not_keep_a_newer_one_out(
+    raw: bytes | None, on: Any, config: Settings
+) -> None:
+    """Its rows are known from the last parse; its first line is not compared."""
+    on(TODAY, a_list())
+    archive = Archive(config.archive)
+    parse_one(archive, config.parsed, archive.snapshots()[0])
+    file = archive.path(archive.entries()[0])
+    if raw is None:
+        file.unlink()
+    else:
+        file.write_bytes(raw)
+    assert states(on(TOMORROW, a_list(SHORT + 1))) == ["accepted"]
 
 
 def test_what_stands_ready_and_cannot_be_told_is_fetched_again(on: Any, config: Settings) -> None:
