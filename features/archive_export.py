@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -36,6 +37,8 @@ _FORMAT = "shortcast archive, format 1"
 _CHUNK = 1 << 20
 #: The ledger of a century of daily fetches is smaller.
 _MOST_LEDGER_BYTES = 1 << 30
+#: The readme names what was left out of an archive, file by file.
+_MOST_ABOUT_BYTES = 1 << 24
 #: Members have one day and one set of rights, so that the same files make the same bytes.
 _STAMP, _RIGHTS = (1980, 1, 1, 0, 0, 0), 0o100644 << 16
 
@@ -132,7 +135,8 @@ def read_export(
             entries = _checked(archive, bundle, file, progress)
             archive.mend()
             report = archive.take(_snapshots(archive, bundle, entries, progress))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error) as error:
+        # An encrypted member is a RuntimeError.
         raise _damaged(file, str(error)) from error
     except OSError as error:
         raise ShortcastError(
@@ -239,14 +243,18 @@ def _checked(
         raise ShortcastError(
             f"{file} is no exported archive; give a file that 'shortcast archive export' wrote."
         )
+    for name, most in ((ABOUT, _MOST_ABOUT_BYTES), (LEDGER, _MOST_LEDGER_BYTES)):
+        # Stored, as they are written: a packed one may unpack to more than there is memory.
+        if members[name].compress_type != zipfile.ZIP_STORED:
+            raise _damaged(file, f"{name} in it is packed, which no export does")
+        if members[name].file_size > most or members[name].file_size > file.stat().st_size:
+            raise _damaged(file, f"{name} in it is too large to be one")
     head = bundle.read(ABOUT).decode("utf-8", "replace").splitlines()[:1]
     if head != [_FORMAT]:
         raise ShortcastError(
             f"{file} is not of a format that this version reads ({_FORMAT}); install the version "
             "of shortcast that wrote it."
         )
-    if members[LEDGER].file_size > _MOST_LEDGER_BYTES:
-        raise _damaged(file, "its ledger is too large to be one")
     entries = []
     for number, line in enumerate(bundle.read(LEDGER).splitlines(keepends=True), start=1):
         try:

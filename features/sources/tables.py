@@ -19,6 +19,10 @@ from shortcast.features.sources.contract import REJECT_COLUMNS, SourceError
 
 #: Blanks that have no width, and that Python does not count as white space.
 _WIDTHLESS = str.maketrans({"\u200b": " ", "\ufeff": " "})
+#: Most bytes that a packed file may unpack to, and how many times its size where that is not
+#: little: tables pack to a tenth, those that repeat themselves most to a fiftieth, and a file made
+#: to fill the memory to a thousandth.
+_MOST_UNPACKED, _MOST_TIMES, _SMALL = 1 << 30, 200, 32 << 20
 #: No public record of US drugs is older; a date before it is a typing error.
 EARLIEST = date(1900, 1, 1)
 
@@ -350,6 +354,21 @@ def parse_numbers(values: pd.Series) -> tuple[pd.Series, pd.Series]:
     return parsed, parsed.isna() & ~is_blank
 
 
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes a packed file may unpack to before it is taken for a trap.
+
+    Parameters
+    ----------
+    packed : int
+        Its own size in bytes.
+
+    Returns
+    -------
+    int
+    """
+    return min(_MOST_UNPACKED, max(_SMALL, _MOST_TIMES * packed))
+
+
 def read_bytes(path: Path) -> bytes:
     """Return a file's bytes, gunzipped where its name ends in ``.gz``.
 
@@ -365,29 +384,43 @@ def read_bytes(path: Path) -> bytes:
     Raises
     ------
     SourceError
-        If the compressed file is damaged or cut short.
+        If the compressed file is damaged or cut short, or unpacks to more than it may.
     """
     import gzip
     import zlib
 
-    raw = path.read_bytes()
     if path.suffix != ".gz":
-        return raw
+        return path.read_bytes()
+    most = most_unpacked(path.stat().st_size)
     try:
-        return gzip.decompress(raw)
+        with gzip.open(path) as stream:
+            raw = stream.read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(
             f"{path.name} is damaged or cut short ({error}); fetch it again."
         ) from error
+    if len(raw) > most:
+        raise _too_much(path, most)
+    return raw
 
 
-def read_zip(path: Path) -> dict[str, bytes]:
+def _too_much(path: Path, most: int) -> SourceError:
+    """Return the refusal of a file that unpacks to more than any table of its size does."""
+    return SourceError(
+        f"{path.name} has {path.stat().st_size:,} bytes and unpacks to more than {most:,}, which "
+        "no table does; look at the source, and fetch it again."
+    )
+
+
+def read_zip(path: Path, *, only: str | None = None) -> dict[str, bytes]:
     """Return the members of a zip file by their base name.
 
     Parameters
     ----------
     path : Path
         A zip file of a snapshot.
+    only : str, optional
+        The one member to read, by its full name; all by default.
 
     Returns
     -------
@@ -397,19 +430,32 @@ def read_zip(path: Path) -> dict[str, bytes]:
     Raises
     ------
     SourceError
-        If the file is no zip, is cut short, or a member fails its checksum.
+        If the file is no zip, is cut short, is encrypted, a member fails its checksum, or all that
+        is read unpacks to more than it may.
     """
     import zipfile
     import zlib
 
+    found: dict[str, bytes] = {}
     try:
+        left = most = most_unpacked(path.stat().st_size)
         with zipfile.ZipFile(path) as bundle:
-            return {
-                Path(name).name: bundle.read(name)
-                for name in bundle.namelist()
-                if not name.endswith("/")
-            }
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            for name in bundle.namelist():
+                if name.endswith("/") or only not in (None, name):
+                    continue
+                # What the zip says of a member's size need not be so.
+                with bundle.open(name) as stream:
+                    raw = stream.read(left + 1)
+                left -= len(raw)
+                if left < 0:
+                    raise _too_much(path, most)
+                found[Path(name).name] = raw
+        return found
+    except (
+        *(zipfile.BadZipFile, zlib.error, EOFError, OSError),
+        # An encrypted member, and one packed in a way that is not known here.
+        *(RuntimeError, NotImplementedError),
+    ) as error:
         raise SourceError(
             f"{path.name} is not a whole zip file ({error}); fetch it again."
         ) from error

@@ -209,6 +209,32 @@ def test_a_file_that_was_meddled_with_brings_nothing_in(
     assert not (other.root.parent.parent / "x").exists()
 
 
+@pytest.mark.parametrize("name", ["README.txt", "ledger.jsonl"])
+def test_a_packed_member_is_refused_before_it_is_unpacked(
+    name: str, exported: Path, other: Archive
+) -> None:
+    """A few kilobytes may unpack to more than there is memory."""
+    with zipfile.ZipFile(exported) as bundle:
+        members = {member: bundle.read(member) for member in bundle.namelist()}
+    path = exported.with_name("changed.zip")
+    with zipfile.ZipFile(path, "w") as bundle:
+        for member, raw in members.items():
+            packed = zipfile.ZIP_DEFLATED if member == name else zipfile.ZIP_STORED
+            bundle.writestr(member, raw, packed)
+    with pytest.raises(ShortcastError, match=rf"{name} in it is packed, which no export does.*cop"):
+        read_export(other, path)
+    assert not other.root.exists()
+
+
+def test_an_encrypted_file_is_told_as_a_damaged_one(exported: Path, other: Archive) -> None:
+    raw = bytearray(exported.read_bytes())
+    raw[raw.index(b"PK\x03\x04") + 6] |= 1
+    raw[raw.index(b"PK\x01\x02") + 8] |= 1
+    exported.write_bytes(raw)
+    with pytest.raises(ShortcastError, match=r"damaged or was changed .*encrypted.*copy it again"):
+        read_export(other, exported)
+
+
 def test_an_import_that_was_cut_off_goes_on_where_it_ended(
     archive: Archive, exported: Path, other: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:

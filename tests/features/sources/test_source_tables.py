@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import zipfile
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from shortcast.features.sources import tables
 from shortcast.features.sources.contract import SourceError
 from shortcast.features.sources.tables import decode, parse_dates, parse_numbers, single_file
 
@@ -57,3 +60,38 @@ def test_a_snapshot_of_one_file_holds_one_file() -> None:
     for names in ([], ["note.txt"], ["a.zip", "b.zip"]):
         with pytest.raises(SourceError, match=r"A snapshot of the list .*ends in \.zip"):
             single_file([Path(name) for name in names], ".zip", "the list")
+
+
+# --- Packed files that unpack to more than a table does ------------------------------------------
+
+
+def test_a_packed_file_that_is_made_to_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    """It packs to a thousandth; no table does."""
+    much = bytes(34 << 20)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(much, 1))
+    with pytest.raises(SourceError, match=r"a.csv.gz has .* and unpacks to more than .*fetch it"):
+        tables.read_bytes(tmp_path / "a.csv.gz")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as bundle:
+        bundle.writestr("small.txt", "small")
+        bundle.writestr("large.txt", much)
+    with pytest.raises(SourceError, match=r"a.zip has .* and unpacks to more than .*fetch it"):
+        tables.read_zip(tmp_path / "a.zip")
+    assert tables.read_zip(tmp_path / "a.zip", only="small.txt") == {"small.txt": b"small"}
+
+
+def test_a_large_file_may_unpack_to_much_and_none_to_everything() -> None:
+    assert tables.most_unpacked(100) == 32 << 20
+    assert tables.most_unpacked(1_000_000) == 200_000_000
+    assert tables.most_unpacked(100_000_000) == 1 << 30
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as bundle:
+        bundle.writestr("a.txt", "a")
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"PK\x03\x04") + 6] |= 1
+    raw[raw.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(raw)
+    with pytest.raises(SourceError, match=r"a.zip is not a whole zip file \(.*encrypted.*fetch it"):
+        tables.read_zip(path)
