@@ -12,7 +12,7 @@ import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -44,7 +44,11 @@ _STAMP, _RIGHTS = (1980, 1, 1, 0, 0, 0), 0o100644 << 16
 
 
 def write_export(
-    archive: Archive, out: Path, *, progress: Callable[[str], None] = lambda _: None
+    archive: Archive,
+    out: Path,
+    *,
+    leave_out: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Path, int]:
     """Write an archive into one file.
 
@@ -55,6 +59,8 @@ def write_export(
     out : Path
         File to write, which must not be there yet; its name gets the mark of simulated records
         if the archive holds such.
+    leave_out : bool
+        Leave out the snapshots of which the archive has lost a file, and say which in the readme.
     progress : callable
         Told one line for each source.
 
@@ -74,6 +80,9 @@ def write_export(
     entries = archive.entries()
     if not entries:
         raise ShortcastError(f"The archive {archive.root} is empty, so there is nothing to export.")
+    left_out: list[str] = []
+    if leave_out:
+        entries, left_out = _without_damaged(archive, entries)
     data = archive.data() or "real"
     if data_of(out.name) != data:
         out = out.with_name(marked(out.name, data))
@@ -83,14 +92,15 @@ def write_export(
     try:
         with zipfile.ZipFile(aside, "w", strict_timestamps=False) as bundle:
             places = _places(archive, entries)
-            _store(bundle, ABOUT, _about(data, list(places.values())).encode())
+            _store(bundle, ABOUT, _about(data, list(places.values()), left_out).encode())
             _store(bundle, LEDGER, b"".join(write_line(entry) for entry in entries))
             source = ""
             for place, entry in sorted(places.items()):
                 if entry.source != source:
                     source = entry.source
                     progress(f"export: {source}")
-                _store_file(bundle, place, archive.path(entry), entry)
+                if not _store_file(bundle, place, archive.path(entry), entry):
+                    raise _missing(archive, places)
         with aside.open("rb") as stream:
             os.fsync(stream.fileno())
         os.replace(aside, out)
@@ -162,7 +172,38 @@ def _snapshots(
         yield [(entry, partial(bundle.open, members[id(entry)])) for entry in files]
 
 
-def _about(data: Data, entries: Sequence[ArchivedFile]) -> str:
+def _without_damaged(
+    archive: Archive, entries: Sequence[ArchivedFile]
+) -> tuple[list[ArchivedFile], list[str]]:
+    """Return the lines of what is whole, and the names of the files that are not.
+
+    A snapshot is left out with all of its files: the rest of them would pass for all of it.
+
+    Raises
+    ------
+    ShortcastError
+        If nothing is whole.
+    """
+    damaged = {
+        name: entry
+        for name, entry in _places(archive, entries).items()
+        if not archive.is_whole(entry)
+    }
+    days = {(e.source, e.as_of) for e in damaged.values() if e.state == "accepted"}
+    kept = [
+        entry
+        for name, entry in _named(archive, entries)
+        if name not in damaged and (entry.source, entry.as_of) not in days
+    ]
+    if not kept:
+        raise ShortcastError(
+            f"Nothing of {archive.root} is as it was archived, so nothing was exported; "
+            "restore it from a backup."
+        )
+    return kept, sorted(damaged)
+
+
+def _about(data: Data, entries: Sequence[ArchivedFile], left_out: Sequence[str]) -> str:
     """Return the readme of an export."""
     size = sum(entry.bytes for entry in entries)
     warning = f"{WARNING}\n" if data == "simulated" else ""
@@ -170,6 +211,7 @@ def _about(data: Data, entries: Sequence[ArchivedFile]) -> str:
         f"{_FORMAT}\n{warning}\n{len(entries)} files, {size} bytes, {data} records.\n\n"
         f"{LEDGER} has one line for every file: where it stands, its SHA-256, its size, where it "
         "came from and when.\nAdd them to an archive with: shortcast archive import FILE\n"
+        + "".join(f"Left out with its snapshot, as it was lost: {name}\n" for name in left_out)
     )
 
 
@@ -200,14 +242,8 @@ def _store(bundle: zipfile.ZipFile, name: str, raw: bytes) -> None:
         target.write(raw)
 
 
-def _store_file(bundle: zipfile.ZipFile, name: str, path: Path, entry: ArchivedFile) -> None:
-    """Store a file of the archive, checked on the way.
-
-    Raises
-    ------
-    ShortcastError
-        If it is missing, or not what was archived.
-    """
+def _store_file(bundle: zipfile.ZipFile, name: str, path: Path, entry: ArchivedFile) -> bool:
+    """Store a file of the archive; return whether it is there and was what was archived."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as stream, bundle.open(_member(name), "w", force_zip64=True) as target:
@@ -215,12 +251,19 @@ def _store_file(bundle: zipfile.ZipFile, name: str, path: Path, entry: ArchivedF
                 digest.update(chunk)
                 target.write(chunk)
     except FileNotFoundError:
-        digest = hashlib.sha256()
-    if digest.hexdigest() != entry.sha256 or not path.exists():
-        raise ShortcastError(
-            f"{path} is missing from the archive or no longer what was archived, so nothing was "
-            "exported; 'shortcast archive verify' names all such files."
-        )
+        return False
+    return digest.hexdigest() == entry.sha256
+
+
+def _missing(archive: Archive, places: Mapping[str, ArchivedFile]) -> ShortcastError:
+    """Return the refusal to export an archive that has lost files, which it names."""
+    lost = [name for name, entry in sorted(places.items()) if not archive.is_whole(entry)]
+    more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+    return ShortcastError(
+        f"Missing from {archive.root} or no longer what was archived: {', '.join(lost[:5])}{more}; "
+        "so nothing was exported. Import them again ('shortcast archive verify' says where each "
+        "came from), or export the other snapshots with --leave-out-damaged."
+    )
 
 
 def _checked(

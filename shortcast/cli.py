@@ -285,6 +285,12 @@ def confirm(
 @_archive.command()
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")],
+    leave_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out-damaged", help="Leave out the snapshots of which a file was lost."
+        ),
+    ] = False,
 ) -> None:
     """Write the whole archive into one file, for a machine without a network.
 
@@ -298,7 +304,7 @@ def export(
     archive = Archive(config.archive)
     _say_if_simulated(archive.data() or "real")
     with exclusive(config.home, what="the export"), _progress() as tell:
-        path, files = write_export(archive, file, progress=tell)
+        path, files = write_export(archive, file, leave_out=leave_out, progress=tell)
     typer.echo(f"{path}: {files} files ({path.stat().st_size / 1e6:.1f} MB).")
     typer.echo(f"On the other machine: shortcast archive import {path.name}")
 
