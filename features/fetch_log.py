@@ -25,6 +25,10 @@ _GRAVITY: Mapping[State, int] = {
     "quarantined": 3,
 }
 
+
+#: So many sets of files of each source stay in the quarantine, the newest.
+KEPT_SETS = 10
+
 #: Name of the file that says why others lie in the quarantine beside it.
 REASON = "reason.json"
 
@@ -188,7 +192,8 @@ def set_apart(
 ) -> None:
     """Move files that failed a check into the quarantine, with the reason.
 
-    The same bytes are kept once, however many days the source hands them out.
+    The same bytes are kept once, however many days the source hands them out. Of the newest
+    `KEPT_SETS` sets of a source the files are kept, of all others what was wrong with them.
 
     Parameters
     ----------
@@ -222,6 +227,17 @@ def set_apart(
     if same is not None:
         about["same_as"] = same["as_of"]
     (folder / REASON).write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
+    _drop_oldest(quarantine / outcome.source)
+
+
+def _drop_oldest(folder: Path) -> None:
+    """Delete the files of all but the newest sets of a source, and leave their reasons."""
+    sets = {path.parent for path in folder.glob("*/*") if path.name != REASON}
+    # By when they came, not by their day: a fetch of the past brings old days.
+    for old in sorted(sets, key=lambda s: (s.stat().st_mtime_ns, s.name))[:-KEPT_SETS]:
+        for path in old.iterdir():
+            if path.name != REASON:
+                path.unlink()
 
 
 def _kept(folder: Path) -> Iterator[dict[str, Any]]:
@@ -231,5 +247,5 @@ def _kept(folder: Path) -> Iterator[dict[str, Any]]:
             about = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if "from" in about and "same_as" not in about:
+        if "from" in about and any((path.parent / name).exists() for name in about["from"]):
             yield about

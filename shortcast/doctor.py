@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
@@ -189,6 +190,47 @@ def _home(config: Settings, _: datetime) -> Iterator[Finding]:
     yield Finding("home", True, f"{home} can be written to and holds {holds[data]}.")
 
 
+def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
+    """Look whether the files of the archive are there; 'archive verify' reads them all."""
+    from shortcast.features.archive import STRAYS, Archive
+    from shortcast.features.parse import DAMAGED
+    from shortcast.features.warehouse import open_warehouse
+
+    archive = Archive(config.archive)
+    try:
+        entries = archive.entries()
+    except ShortcastError:
+        return  # the home's check says so
+    places = {archive.path(entry): entry for entry in entries}
+    lost = [p for p, e in places.items() if not p.is_file() or p.stat().st_size != e.bytes]
+    apart: list[tuple[str, date]] = []
+    with suppress(ShortcastError, duckdb.Error), open_warehouse(config) as connection:
+        apart = connection.execute(
+            "SELECT source, as_of FROM snapshots WHERE state = 'refused' AND contains(reason, ?) "
+            "ORDER BY ALL",
+            [DAMAGED],
+        ).fetchall()
+    again = (
+        "shortcast archive verify names them and where each came from; import or fetch them again "
+        "from there, and run: shortcast build."
+    )
+    if lost:
+        found = f"Of {len(places)} files {len(lost)} are lost or cut short, the first {lost[0]}."
+        yield Finding("archive", False, found, again)
+    elif apart:
+        source, day = apart[0]
+        found = f"The warehouse is without {len(apart)} damaged snapshots, such as {source}/{day}."
+        yield Finding("archive", False, found, again)
+    else:
+        strays = sum(path.is_file() for path in (archive.root / STRAYS).rglob("*"))
+        more = f", and {strays} that were never noted lie in {STRAYS}" if strays else ""
+        yield Finding("archive", True, f"{len(places)} files are there{more}.")
+    sizes = [p.stat().st_size for p in config.quarantine.rglob("*") if p.is_file()]
+    if sizes:
+        found = f"{sum(sizes) / 1e6:.1f} MB that failed a check lie in {config.quarantine}."
+        yield Finding("quarantine", True, found)
+
+
 def _database(config: Settings, _: datetime) -> Iterator[Finding]:
     from shortcast.database import engine, revisions
 
@@ -337,6 +379,7 @@ CHECKS: tuple[Check, ...] = (
     _libraries,
     _disk,
     _home,
+    _archive,
     _clock,
     _database,
     _sources,

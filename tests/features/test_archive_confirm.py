@@ -135,6 +135,22 @@ def test_bytes_that_came_again_on_a_later_day_can_be_confirmed_for_it(config: Se
     assert days(config)["2020-11-24"]
 
 
+def test_the_newest_sets_of_files_are_kept_and_all_reasons(config: Settings) -> None:
+    """Whoever confirms one that is no longer there is told to fetch again."""
+    for day in range(1, 13):
+        kept_out(config, f"2020-12-{day:02}", a_list(4 + day))
+    folder = config.quarantine / "fda_shortages"
+    assert sorted(p.parent.name for p in folder.glob(f"*/{FILE}")) == [
+        f"2020-12-{day:02}" for day in range(3, 13)
+    ]
+    assert len(list(folder.glob("*/reason.json"))) == 13
+    with pytest.raises(ShortcastError, match=r"no longer there; fetch again"):
+        confirm("fda_shortages/2020-12-01", config)
+    # The same bytes come again, and are kept again.
+    kept_out(config, "2020-12-13", a_list(5))
+    assert (folder / "2020-12-13" / FILE).exists()
+
+
 def test_what_may_not_be_confirmed_stays_out(config: Settings) -> None:
     kept_out(config, "2020-11-25", b"<html>Sorry</html>", confirmable=False)
     with pytest.raises(ShortcastError, match=r"not for anyone to confirm: Not taken\. Fetch it"):

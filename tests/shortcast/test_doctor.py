@@ -21,6 +21,8 @@ import pytest
 
 from shortcast import cli, doctor
 from shortcast.doctor import Finding, examine
+from shortcast.features.archive import Archive
+from shortcast.features.sources import registry
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 
@@ -48,9 +50,33 @@ def test_a_sound_home_has_no_fault(own_scored_home: Path, monkeypatch: pytest.Mo
     findings = examine()
     assert [f for f in findings if not f.good] == []
     assert [f.check for f in findings] == [
-        *("python", "libraries", "disk", "home", "clock", "database", "sources", "champion")
+        *("python", "libraries", "disk", "home", "archive", "clock"),
+        *("database", "sources", "champion"),
     ]
     assert all(f.found and not f.do for f in findings)
+
+
+def test_a_file_that_the_archive_has_lost_is_named_and_the_quarantine_s_size_told(
+    tmp_path: Path,
+) -> None:
+    tree = tmp_path / "tree" / "nadac" / "2020-01-01"
+    tree.mkdir(parents=True)
+    (tree / "SIMULATED-nadac.csv").write_bytes(b"x")
+    archive = Archive(settings().archive)
+    archive.import_tree(tmp_path / "tree", registry())
+    assert looked("archive").found == "1 files are there."
+    place = archive.path(archive.entries()[0])
+    place.unlink()
+    found = looked("archive")
+    assert (found.good, found.found) == (
+        False,
+        f"Of 1 files 1 are lost or cut short, the first {place}.",
+    )
+    assert "archive verify" in found.do
+    kept_out = settings().quarantine / "nadac" / "2020-01-02"
+    kept_out.mkdir(parents=True)
+    (kept_out / "nadac.csv").write_bytes(bytes(2_500_000))
+    assert looked("quarantine").found.startswith("2.5 MB that failed a check lie in")
 
 
 def test_an_old_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
