@@ -25,6 +25,7 @@ from datetime import date
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -403,6 +404,30 @@ def _refuse_unusable(reading: Reading, snapshot: Snapshot) -> None:
         f"{first['reason']} ({str(first['value'])[:40]!r}); fetch it again, or mend the reader if "
         "the source has changed its format."
     )
+
+
+def read_whole(source: str, day: str, files: Mapping[str, Path]) -> None:
+    """Read files as a snapshot, and refuse what a build would refuse.
+
+    Parameters
+    ----------
+    source, day : str
+        What they are to be.
+    files : mapping of str to Path
+        Where each lies, by the name that it has in the archive.
+
+    Raises
+    ------
+    ShortcastError
+        If they are not a snapshot of the source.
+    """
+    with TemporaryDirectory() as folder:
+        paths = [Path(folder, name) for name in files]
+        for path, file in zip(paths, files.values(), strict=True):
+            shutil.copyfile(file, path)
+        as_of = date.fromisoformat(day)
+        reading = corrections.read(registry()[source], paths, as_of)
+    _refuse_unusable(reading, Snapshot(source, as_of, ()))
 
 
 def count_records(reading: Reading) -> tuple[int, int]:

@@ -282,6 +282,26 @@ def confirm(
     typer.echo("Go on with: shortcast build")
 
 
+@_archive.command(name="take-back")
+def take_back(
+    snapshot: Annotated[str, typer.Argument(metavar="SOURCE/DAY", help="As under strays/.")],
+) -> None:
+    """Take a snapshot back that was moved to strays/, once it is checked; see that it is whole.
+
+    Files lie there after an older copy of the ledger was restored, or a run was killed.
+
+    Example: shortcast archive take-back fda_shortages/2026-11-23
+    """
+    from shortcast.features.archive import Archive, exclusive
+    from shortcast.features.archive_strays import take_back as take
+    from shortcast.settings import settings
+
+    config = settings()
+    with exclusive(config.home, what="the taking back"):
+        report = take(Archive(config.archive), snapshot)
+    _tell_import(report, as_json=False)
+
+
 @_archive.command()
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")],

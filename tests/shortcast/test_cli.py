@@ -98,7 +98,7 @@ def test_every_command_has_help_with_an_example(shortcast: Shell) -> None:
 def test_an_archive_is_checked_and_carried_to_another_home(
     shortcast: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shortcast_home: Path
 ) -> None:
-    for name in ("verify", "confirm", "export", "import"):
+    for name in ("verify", "confirm", "take-back", "export", "import"):
         assert f"Example: shortcast archive {name}" in shortcast("archive", name, "--help").out
     shortcast("import", write_tree(tmp_path / "tree", {LETTERS: TREE_LETTERS}))
     answer = shortcast("archive", "verify")
