@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import lzma
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
@@ -18,7 +15,9 @@ from urllib.parse import urljoin, urlsplit
 from shortcast.features.fetching.client import AbsentError, FetchError
 from shortcast.features.fetching.errand import Delivery, Errand, Part
 from shortcast.features.fetching.ways import walk
+from shortcast.features.sources.contract import SourceError
 from shortcast.features.sources.fetching import LinkedFile, Quarterly, TableInZip
+from shortcast.features.sources.tables import read_zip
 
 _LINK = re.compile(r"""href\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
 
@@ -114,19 +113,6 @@ def _one_of_quarter(
 
 # --- A table inside a zip ------------------------------------------------------------------------
 
-#: What reading a zip that is damaged, or packed in an unknown way, ends with.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    EOFError,
-    OSError,
-    zlib.error,
-    lzma.LZMAError,
-)
-
 
 @walk.register
 def _table_in_zip(way: TableInZip, errand: Errand) -> Iterator[Delivery]:
@@ -134,15 +120,15 @@ def _table_in_zip(way: TableInZip, errand: Errand) -> Iterator[Delivery]:
     name = PurePosixPath(urlsplit(way.address).path).name
     bundle = errand.download(way.address, name, anew=True)
     try:
-        with zipfile.ZipFile(bundle.path) as opened:
-            text = opened.read(way.member).decode("utf-8", errors="replace")
-    except _DAMAGED as error:
+        (raw,) = read_zip(bundle.path, only=way.member).values()
+    except (SourceError, ValueError) as error:
         raise FetchError(
             f"{way.address} is no whole zip with {way.member} in it; fetch it again, or look "
             "whether it has changed."
         ) from error
     finally:
         bundle.path.unlink()
+    text = raw.decode("utf-8", errors="replace")
     rows = [line.split("\t") for line in text.splitlines() if line.strip()]
     header = [name.strip() for name in rows[0]] if rows else []
     kept = [at for at, name in enumerate(header) if name and name not in way.leave_out]

@@ -433,6 +433,7 @@ def read_zip(path: Path, *, only: str | None = None) -> dict[str, bytes]:
         If the file is no zip, is cut short, is encrypted, a member fails its checksum, or all that
         is read unpacks to more than it may.
     """
+    import lzma
     import zipfile
     import zlib
 
@@ -452,7 +453,7 @@ def read_zip(path: Path, *, only: str | None = None) -> dict[str, bytes]:
                 found[Path(name).name] = raw
         return found
     except (
-        *(zipfile.BadZipFile, zlib.error, EOFError, OSError),
+        *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
         # An encrypted member, and one packed in a way that is not known here.
         *(RuntimeError, NotImplementedError),
     ) as error:
