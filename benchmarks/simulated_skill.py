@@ -323,9 +323,9 @@ which the true hazard does not know, and by chance.
 In the market of seed {seed} once more every row was known from the day that it is about: a recall
 from the day it began, an inspection from its last day, a letter from its date
 (`benchmarks/lags_off.py`). The average precision of `{champion}` is {leaky} with the leak and
-{proper} without; the oracle has {oracle}. The audit at {at}, which falsifies what became known from then on and
-looks for it in the rows before, names {caught} columns of the panel with the leak, and {clean}
-without it.
+{proper} without; the oracle has {oracle}. The audit at {at}, which falsifies what became known
+from then on and looks for it in the rows before, names {caught} columns of the panel with the leak,
+and {clean} without it.
 
 ## Named and true causes
 
