@@ -160,10 +160,8 @@ class Errand:
             If it does not come.
         """
         known = None if anew else self.memory.known(address, self.newest)
-        if known is not None:
-            path = self.archive.path(known[1])
-            if not path.exists() or checksum(path) != known[1].sha256:
-                known = None  # lost from the archive, or damaged: it must come again
+        if known is not None and not self.archive.is_whole(known[1]):
+            known = None  # lost from the archive, or damaged: it must come again
         found = self.client.download(
             address,
             self.folder / name,

@@ -23,6 +23,9 @@ Fields = Mapping[str, Sequence[str]]
 #: The order of day, month and year is never in doubt: exports are ISO or American.
 DATE_FORMATS = ("%Y-%m-%d", "%m/%d/%Y")
 
+#: The Data Dashboard hands out at most this many rows at once and says nothing about the rest.
+PAGE_ROWS = 5000
+
 FEI_REASON = "no FEI number of at most 10 digits; the value is left empty"
 DUNS_REASON = "no DUNS number of at most 9 digits; the value is left empty"
 _NOT_LETTER_OR_DIGIT = re.compile(r"[^a-z0-9]")
@@ -137,6 +140,28 @@ def read_csv_export(
         )
     ]
     return frame[~broken].reset_index(drop=True), quarantine
+
+
+def refuse_one_page(frame: pd.DataFrame, path: Path) -> None:
+    """Refuse an export of the Data Dashboard that is exactly one of its pages long.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        All rows of the export.
+    path : Path
+        Its file, for the error.
+
+    Raises
+    ------
+    SourceError
+        If it has as many rows as the Dashboard hands out at once.
+    """
+    if len(frame) == PAGE_ROWS:
+        raise SourceError(
+            f"{path.name} has exactly {PAGE_ROWS:,} rows, the most that the Data Dashboard hands "
+            "out at once, so the rest is missing; fetch all pages."
+        )
 
 
 def gather(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -19,12 +19,11 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
     read_csv_export,
+    refuse_one_page,
 )
-from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import Dashboard, Fetching, Newest
 
-#: The Dashboard hands out at most this many rows at once and says nothing about the rest.
-PAGE_ROWS = 5000
 #: How the coarse and the fine word for what is in a shipment name drugs.
 CATEGORIES = ("drugs and biologics", "drugs", "human drugs")
 INDUSTRY = "human drugs"
@@ -102,11 +101,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     """
     path = only_file(files, SOURCE.name)
     frame, quarantine = read_csv_export(path, REQUIRED, OPTIONAL)
-    if len(frame) == PAGE_ROWS:
-        raise SourceError(
-            f"{path.name} has exactly {PAGE_ROWS:,} rows, the most that the Data Dashboard hands "
-            "out at once, so the rest is missing; fetch all pages."
-        )
+    refuse_one_page(frame, path)
     industry = frame["industry"].str.casefold()
     other = ~frame["product_category"].str.casefold().isin(CATEGORIES) & (industry != INDUSTRY)
     frame, entries = drop_rows(

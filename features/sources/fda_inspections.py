@@ -19,13 +19,12 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
     read_csv_export,
+    refuse_one_page,
 )
-from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
+from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import Dashboard, Fetching, Newest
 from shortcast.features.sources.tables import join_texts
 
-#: The Dashboard hands out at most this many rows at once and says nothing about the rest.
-PAGE_ROWS = 5000
 #: Mildest to worst: no, voluntary and official action indicated.
 CLASSES = ("NAI", "VAI", "OAI")
 CLINICAL = "Bioresearch Monitoring"
@@ -93,11 +92,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     """
     path = only_file(files, SOURCE.name)
     frame, quarantine = read_csv_export(path, REQUIRED, OPTIONAL)
-    if len(frame) == PAGE_ROWS:
-        raise SourceError(
-            f"{path.name} has exactly {PAGE_ROWS:,} rows, the most that the Data Dashboard hands "
-            "out at once, so the rest is missing; fetch all pages."
-        )
+    refuse_one_page(frame, path)
 
     clinical = frame["project_area"].str.casefold() == CLINICAL.casefold()
     frame, entries = drop_rows(

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from shortcast.features.sources._fda_exports import PAGE_ROWS
 from shortcast.features.sources.contract import Reading, SourceError
-from shortcast.features.sources.fda_import_refusals import PAGE_ROWS, SOURCE
+from shortcast.features.sources.fda_import_refusals import SOURCE
 
 AS_OF = date(2022, 3, 31)
 HEADER = (
