@@ -101,3 +101,47 @@ def test_averaging_fitted_models_is_fitting_their_average() -> None:
     assert average.platt == whole.platt
     np.testing.assert_array_equal(average.risk(X), whole.risk(X))
     assert np.ptp(whole.risk(X)) > 0
+
+
+def test_a_report_from_canada_is_learnt_from_once_it_was_known() -> None:
+    X, as_of, at_risk, labels = market()
+    canada = pd.Series(X["drug"].to_numpy() == 1, dtype="boolean")
+    rows = training_rows(X, as_of, at_risk, labels, FOLD, canada)
+    days = as_of.loc[rows.X.index].to_numpy()
+    for told, day in ((rows.canada, FOLD.retrain), (rows.canada_early, FOLD.calibrate_from)):
+        known = days <= np.datetime64(pd.Timestamp(day) - pd.DateOffset(months=6))
+        assert np.isnan(told).tolist() == (~known).tolist()
+        assert told[known].tolist() == (rows.X["drug"] == 1)[known].astype(float).tolist()
+
+
+def test_for_a_short_horizon_the_latest_reports_are_not_known_yet() -> None:
+    X, as_of, at_risk, labels = market()
+    canada = pd.Series(True, index=X.index, dtype="boolean")
+    short = training_fold(date(2015, 1, 1), date(2020, 7, 1), 3)
+    rows = training_rows(X, as_of, at_risk, labels, short, canada)
+    days = as_of.loc[rows.X.index]
+    assert days.max() == pd.Timestamp("2020-04-01")
+    assert days[~np.isnan(rows.canada)].max() == pd.Timestamp("2020-01-01")
+
+
+class Asker(Recorder):
+    """Keeps what it was told of Canada."""
+
+    told: ClassVar[list[list[float]]] = []
+
+    def fit_beside(self, X: pd.DataFrame, y: FloatArray, canada: FloatArray) -> Self:
+        self.told.append(canada.tolist())
+        return self.fit(X, y)
+
+
+def test_the_earlier_self_hears_of_no_report_from_the_calibration_slice() -> None:
+    X, as_of, at_risk, labels = market()
+    canada = pd.Series(True, index=X.index, dtype="boolean")
+    short = training_fold(date(2015, 1, 1), date(2020, 7, 1), 3)
+    rows = training_rows(X, as_of, at_risk, labels, short, canada)
+    Asker.told.clear()
+    fit(Asker, rows, 3)
+    of_all, of_earlier = Asker.told
+    assert np.nansum(of_all) == 2 * 61
+    # The slice begins in 2019-05: what was known by then are months up to 2018-11.
+    assert np.nansum(of_earlier) == 2 * 47
