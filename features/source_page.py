@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from shortcast.features.sources import registry
 from shortcast.features.sources.contract import Source, Table
@@ -22,7 +22,8 @@ Made from the sources' own descriptions (`features/sources/`) by
 Every source is public. `shortcast fetch` asks those that say how below; any can be imported from
 files (`shortcast import DIR`, as `SOURCE/DAY/FILE`). What is fetched enters the archive only after
 the checks that its description asks for; what fails one lies in quarantine with the reason, and the
-last good snapshot stays in force. Sizes and least records hold for the real source alone.
+last good snapshot stays in force. Sizes and least records hold for the real source alone. A file
+that lacks a required field, fetched or imported, is refused.
 
 "Not confirmed" means that nobody here has seen what the real address answers: what is written of it
 comes from its documentation and from the code of others.
@@ -126,7 +127,8 @@ def _section(source: Source) -> str:
         f"- **Terms:** {source.licence}",
         f"- **Cite as:** {source.citation}",
         f"- **Published:** {published}",
-        f"- **Files:** {', '.join(f'`{name}`' for name in source.files)}",
+        f"- **Files:** {_names(source.files)}",
+        f"- **Required fields:** {_required(source)}",
         f"- **Fetched:** {' '.join(in_words(source))}",
         "",
         *[line for table in source.tables for line in _table(table)],
@@ -146,9 +148,18 @@ def _table(table: Table) -> Iterator[str]:
     described = table.description[:1].upper() + table.description[1:]
     yield (
         f"- `{table.name}`: {described.rstrip('.')}; {kind}, by "
-        f"{', '.join(f'`{name}`' for name in table.key)}.{known} Columns: "
-        f"{', '.join(f'`{column.name}`' for column in table.columns)}."
+        f"{_names(table.key)}.{known} Columns: {_names(column.name for column in table.columns)}."
     )
+
+
+def _required(source: Source) -> str:
+    """Return the fields without which a file is refused, by the file that must have them."""
+    files = source.required.items()
+    return "; ".join(f"in `{of}` {_names(names)}" if of else _names(names) for of, names in files)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 if __name__ == "__main__":

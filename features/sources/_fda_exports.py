@@ -48,6 +48,11 @@ def only_file(files: Sequence[Path], source: str) -> Path:
     return files[0]
 
 
+def spelled(fields: Fields) -> tuple[str, ...]:
+    """Return how a source spells its columns: of each the first of its header names."""
+    return tuple(headers[0] for headers in fields.values())
+
+
 def pick_columns(
     frame: pd.DataFrame, file: str, required: Fields, optional: Fields | None = None
 ) -> pd.DataFrame:

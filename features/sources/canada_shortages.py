@@ -27,6 +27,7 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
     pick_columns,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
 from shortcast.features.sources.fetching import Fetching, Newest, Reports
@@ -432,6 +433,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(REPORTS, STATES),
     read=read,
+    required={"": spelled(_PORTAL)},
     caveats=(
         "Three exports: 2013-04 to 2016-03 (voluntary), 2017-03 to 2018-05, and 2023.",
         "Nothing lies between the three exports, and no report stands in two of them.",

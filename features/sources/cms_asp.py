@@ -103,16 +103,19 @@ _CROSSWALK_COLUMNS = {
     "has_multiple_hcpcs": "has_multiple_hcpcs",
     "all_hcpcs_codes": "all_hcpcs",
 }
-#: CMS's own header of the crosswalk; the first column bears the year (``_2026_CODE``).
+#: CMS's own header of the crosswalk, whose case varies; its first column bears the year.
+_CODE = "_2026_CODE"
 _OFFICIAL_CROSSWALK = {
-    "short description": "hcpcs_description",
-    "labeler name": "manufacturer",
-    "drug name": "drug_name",
-    "hcpcs dosage": "dosage",
-    "pkg size": "package_size",
-    "pkg qty": "package_quantity",
-    "billunits": "billing_units_per_item",
-    "billunitspkg": "billing_units_per_package",
+    _CODE: "hcpcs",
+    "Short Description": "hcpcs_description",
+    "LABELER NAME": "manufacturer",
+    "NDC": "ndc",
+    "Drug Name": "drug_name",
+    "HCPCS dosage": "dosage",
+    "PKG SIZE": "package_size",
+    "PKG QTY": "package_quantity",
+    "BILLUNITS": "billing_units_per_item",
+    "BILLUNITSPKG": "billing_units_per_package",
 }
 _CROSSWALK_START = re.compile(r'^"?_\d{4}_CODE"?,', re.MULTILINE | re.IGNORECASE)
 #: Members of the zips that are ours, and marks of those that are not.
@@ -177,7 +180,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
         else:
             raise SourceError(
                 f"{name} has neither a row that starts with 'HCPCS Code' (payment limits) nor "
-                "a header that starts with 'ndc11' or '_2026_CODE' (crosswalk); fetch the ASP "
+                f"a header that starts with 'ndc11' or '{_CODE}' (crosswalk); fetch the ASP "
                 "file again, or mend the reader if its format has changed."
             )
         found.append(bad)
@@ -253,11 +256,11 @@ def _read_crosswalk(file: str, raw: bytes) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _read_official_crosswalk(file: str, table: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the map as CMS publishes it, with the NDC in its three segments."""
     frame = read_csv(table.encode(), file)
-    frame.columns = [str(name).lower() for name in frame.columns]
     # Up to 2025 the NDC stood under NDC2.
-    names = {str(frame.columns[0]): "hcpcs", "ndc2": "ndc", **_OFFICIAL_CROSSWALK}
-    frame = frame.rename(columns=names)
-    require(frame.columns, ["hcpcs", "ndc", *_OFFICIAL_CROSSWALK.values()], file)
+    spelled = {name.lower(): name for name in _OFFICIAL_CROSSWALK} | {"ndc2": "NDC"}
+    frame.columns = [_CODE, *(spelled.get(str(n).lower(), n) for n in frame.columns[1:])]
+    require(frame.columns, list(_OFFICIAL_CROSSWALK), file)
+    frame = frame.rename(columns=_OFFICIAL_CROSSWALK)
     frame["ndc11"] = frame["ndc"].str.replace("-", "")
     codes = frame.groupby("ndc11")["hcpcs"].transform("nunique")
     frame["has_multiple_hcpcs"] = (codes > 1).astype("boolean")
@@ -305,6 +308,10 @@ SOURCE = Source(
     files=("*.csv", "*.zip"),
     tables=(LIMITS, CROSSWALK),
     read=read,
+    required={
+        LIMITS.name: tuple(_LIMIT_COLUMNS),
+        CROSSWALK.name: tuple(_OFFICIAL_CROSSWALK),
+    },
     caveats=(
         "The limit is 106 % of the average sales price of two quarters before.",
         "Limits are set by HCPCS code, which may cover the products of several firms.",

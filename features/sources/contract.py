@@ -136,6 +136,10 @@ class Source:
         identically (import the same ``Table`` object).
     read : callable
         ``read(files, as_of) -> Reading``; raises `SourceError` to refuse the snapshot.
+    required : mapping of str to tuple of str
+        Fields without which a file is refused, as the source spells them today, from the very
+        constant that the reader checks with. They stand under the file that must have them: the
+        member of a zip, the pattern or the table that it feeds; under '' where there is but one.
     caveats : tuple of str
         Known faults, one sentence each, shown wherever the source is named.
     fetching : Fetching or None
@@ -152,5 +156,6 @@ class Source:
     files: tuple[str, ...]
     tables: tuple[Table, ...]
     read: Callable[[Sequence[Path], date], Reading]
+    required: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     caveats: tuple[str, ...] = ()
     fetching: Fetching | None = None

@@ -44,6 +44,40 @@ _STATUS = {"1": "prescription", "2": "otc", "3": "discontinued", "4": "none"}
 # 2 stands for "to be determined".
 _REFERENCE = {"0": False, "1": True, "2": None}
 _KEY = ["application_no", "product_no"]
+#: Tables of the layout in use, with the columns that the reader needs; the last two may be missing.
+_TABLES = {
+    "Products.txt": {
+        "ApplNo": "application_no",
+        "ProductNo": "product_no",
+        "Form": "form",
+        "Strength": "strength",
+        "ReferenceDrug": "reference_code",
+        "DrugName": "drug_name",
+        "ActiveIngredient": "active_ingredient",
+    },
+    "Applications.txt": {
+        "ApplNo": "application_no",
+        "ApplType": "application_type",
+        "SponsorName": "sponsor",
+    },
+    "MarketingStatus.txt": {
+        "MarketingStatusID": "status_code",
+        "ApplNo": "application_no",
+        "ProductNo": "product_no",
+    },
+    "TE.txt": {
+        "ApplNo": "application_no",
+        "ProductNo": "product_no",
+        "MarketingStatusID": "status_code",
+        "TECode": "te_code",
+    },
+    "Submissions.txt": {
+        "ApplNo": "application_no",
+        "SubmissionType": "kind",
+        "SubmissionStatus": "state",
+        "SubmissionStatusDate": "day",
+    },
+}
 
 PRODUCTS = Table(
     name="drugsatfda_products",
@@ -112,9 +146,10 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
 
 
 def _member(
-    bundle: str, members: Mapping[str, bytes], name: str, needed: Mapping[str, str]
+    bundle: str, members: Mapping[str, bytes], name: str, needed: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read one table of the zip and rename its needed columns."""
+    """Read one table of the zip and rename its needed columns, those of `_TABLES` by default."""
+    needed = _TABLES[name] if needed is None else needed
     file = f"{bundle}/{name}"
     raw = members.get(name.lower())
     if raw is None:
@@ -186,49 +221,18 @@ def _read_current(
     bundle: str, members: Mapping[str, bytes]
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[pd.DataFrame]]:
     """Read the layout in use since 2017; ``TE.txt`` and ``Submissions.txt`` if there."""
-    products, bad = _member(
-        bundle,
-        members,
-        "Products.txt",
-        {
-            "ApplNo": "application_no",
-            "ProductNo": "product_no",
-            "Form": "form",
-            "Strength": "strength",
-            "ReferenceDrug": "reference_code",
-            "DrugName": "drug_name",
-            "ActiveIngredient": "active_ingredient",
-        },
-    )
+    products, bad = _member(bundle, members, "Products.txt")
     quarantine = [bad]
     products = products.rename(columns={"ReferenceStandard": "standard_code"})
     if "standard_code" not in products:
         products["standard_code"] = ""
     products["product_no"] = products["product_no"].str.zfill(3)
 
-    applications, bad = _member(
-        bundle,
-        members,
-        "Applications.txt",
-        {
-            "ApplNo": "application_no",
-            "ApplType": "application_type",
-            "SponsorName": "sponsor",
-        },
-    )
+    applications, bad = _member(bundle, members, "Applications.txt")
     quarantine.append(bad)
     products = _with_application(products, applications)
 
-    status, bad = _member(
-        bundle,
-        members,
-        "MarketingStatus.txt",
-        {
-            "MarketingStatusID": "status_code",
-            "ApplNo": "application_no",
-            "ProductNo": "product_no",
-        },
-    )
+    status, bad = _member(bundle, members, "MarketingStatus.txt")
     quarantine.append(bad)
     status["product_no"] = status["product_no"].str.zfill(3)
     orphan = ~pd.MultiIndex.from_frame(status[_KEY]).isin(pd.MultiIndex.from_frame(products[_KEY]))
@@ -246,17 +250,7 @@ def _read_current(
 
     products["te_code"] = ""
     if "te.txt" in members:
-        codes, bad = _member(
-            bundle,
-            members,
-            "TE.txt",
-            {
-                "ApplNo": "application_no",
-                "ProductNo": "product_no",
-                "MarketingStatusID": "status_code",
-                "TECode": "te_code",
-            },
-        )
+        codes, bad = _member(bundle, members, "TE.txt")
         quarantine.append(bad)
         codes["product_no"] = codes["product_no"].str.zfill(3)
         by = [*_KEY, "status_code"]
@@ -265,17 +259,7 @@ def _read_current(
 
     approved = pd.DataFrame(columns=["application_no", "day", "file", "source_row"])
     if "submissions.txt" in members:
-        submissions, bad = _member(
-            bundle,
-            members,
-            "Submissions.txt",
-            {
-                "ApplNo": "application_no",
-                "SubmissionType": "kind",
-                "SubmissionStatus": "state",
-                "SubmissionStatusDate": "day",
-            },
-        )
+        submissions, bad = _member(bundle, members, "Submissions.txt")
         quarantine.append(bad)
         approved = submissions[(submissions["kind"] == "ORIG") & (submissions["state"] == "AP")]
     return products, approved, quarantine
@@ -382,6 +366,7 @@ SOURCE = Source(
     files=("*.zip",),
     tables=(PRODUCTS, APPROVALS),
     read=read,
+    required={name: tuple(columns) for name, columns in _TABLES.items()},
     caveats=(
         "Approvals are dated by application; a strength that was added later has no date here.",
         "A fifth of the products, mostly old, belong to applications without an approval date.",

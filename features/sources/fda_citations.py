@@ -18,6 +18,7 @@ from shortcast.features.sources._fda_exports import (
     only_file,
     read_csv_export,
     refuse_one_page,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import Dashboard, Fetching, Newest
@@ -130,6 +131,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(TABLE,),
     read=read,
+    required={"": spelled(REQUIRED)},
     caveats=(
         "No feature and no link rests on it yet: it is kept for whoever wants to try.",
         "Citations are shown only of inspections all of whose classes are final.",

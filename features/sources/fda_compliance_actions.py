@@ -17,6 +17,7 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
     read_csv_export,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import Dashboard, Fetching, Newest
@@ -112,6 +113,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(TABLE,),
     read=read,
+    required={"": spelled(REQUIRED)},
     caveats=(
         "No date of publication: the day of the action is not the day it could be read.",
         "All product types stand in one table; filter on is_drug.",

@@ -20,6 +20,7 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
     pick_columns,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
 from shortcast.features.sources.tables import decode, tidy
@@ -186,6 +187,7 @@ SOURCE = Source(
     files=("*.xlsx",),
     tables=(RECALLS, STATES),
     read=read,
+    required={"": spelled(REQUIRED)},
     caveats=(
         (
             "Only classified recalls, and no day on which they began. They count as public from "

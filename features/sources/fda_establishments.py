@@ -20,6 +20,7 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
     read_csv_export,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import Fetching, TableInZip
@@ -145,6 +146,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(TABLE,),
     read=read,
+    required={"": spelled(REQUIRED)},
     caveats=(
         "A snapshot of who is registered now: it says nothing about earlier years.",
         "The day of the archived copy was inferred from its year (2025).",

@@ -20,6 +20,7 @@ from shortcast.features.sources._fda_exports import (
     only_file,
     read_csv_export,
     refuse_one_page,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import Dashboard, Fetching, Newest
@@ -143,6 +144,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(TABLE,),
     read=read,
+    required={"": spelled(REQUIRED)},
     caveats=(
         "No feature and no link rests on it yet: it is kept for whoever wants to try.",
         "A refused shipment may be a parcel: it need not say anything about a maker's supply.",

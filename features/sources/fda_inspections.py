@@ -20,6 +20,7 @@ from shortcast.features.sources._fda_exports import (
     only_file,
     read_csv_export,
     refuse_one_page,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import Dashboard, Fetching, Newest
@@ -168,6 +169,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(TABLE,),
     read=read,
+    required={"": spelled(REQUIRED)},
     caveats=(
         (
             "The snapshot of May 2026 has no NAI or VAI row for 2013 to 2018 and only part of 2019 "

@@ -17,6 +17,7 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
     read_csv_export,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
 
@@ -102,6 +103,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(TABLE,),
     read=read,
+    required={"": spelled(REQUIRED)},
     caveats=(
         "Posted a median of 2,459 days after the record's date, so of little use for warning.",
         (

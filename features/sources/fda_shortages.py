@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from shortcast.features.sources._fda_exports import note_values, only_file, pick_columns
+from shortcast.features.sources._fda_exports import note_values, only_file, pick_columns, spelled
 from shortcast.features.sources._shortage_tables import LISTINGS, POSTINGS, read_listings
 from shortcast.features.sources.contract import Reading, Source
 from shortcast.features.sources.fetching import Captures, Fetching, Newest, PlainFile
@@ -129,6 +129,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(POSTINGS, LISTINGS),
     read=read,
+    required={"": spelled(_REQUIRED)},
     caveats=(
         "The list is a snapshot that resolved rows leave; history is only what was captured.",
         "'To Be Discontinued' is a notice of discontinuation, not a shortage.",

@@ -29,6 +29,7 @@ from shortcast.features.sources._fda_exports import (
     gather,
     only_file,
     read_csv_export,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import CapturedPages, Fetching
@@ -142,6 +143,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(SPELLS,),
     read=read,
+    required={"": spelled(_REQUIRED)},
     caveats=(
         "Generic names only: no company, no presentation, no NDC.",
         "The archived pages lie days to months apart, so starts and ends are late by as much.",

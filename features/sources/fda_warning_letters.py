@@ -15,6 +15,7 @@ from shortcast.features.sources._fda_exports import (
     note_values,
     only_file,
     read_csv_export,
+    spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
 from shortcast.features.sources.fetching import Fetching, Newest, WebTable
@@ -110,6 +111,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(TABLE,),
     read=read,
+    required={"": spelled(REQUIRED)},
     caveats=(
         (
             "The list of March 2026 begins in January 2021: no letter before then does not mean "

@@ -174,6 +174,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz"),
     tables=(PRICES,),
     read=read,
+    required={"": tuple(_NEEDED)},
     caveats=(
         "A survey of retail pharmacies: few injectables are in it.",
         "Explanation codes 2 and 4 mean a price carried over: a flat price is no observation.",

@@ -250,6 +250,7 @@ SOURCE = Source(
     files=("*.zip",),
     tables=(PRODUCTS, LISTINGS, PACKAGES, PACKAGE_ENDS),
     read=read,
+    required={"product.txt": tuple(_PRODUCT_COLUMNS), "package.txt": tuple(_PACKAGE_COLUMNS)},
     caveats=(
         "Products that left the market vanish from it: one file read back has survivor bias.",
         "A labeler is not a manufacturer: repackagers and relabelers are labelers too.",

@@ -226,6 +226,7 @@ SOURCE = Source(
     files=("*.json", "*.json.zip", "*.json.gz"),
     tables=(RECALLS, STATES),
     read=read,
+    required={"": REQUIRED},
     caveats=(
         (
             "Public from the report's day, a median of 55 days after the recall began; using "

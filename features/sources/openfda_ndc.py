@@ -238,6 +238,7 @@ SOURCE = Source(
     files=("*.json", "*.json.zip", "*.json.gz"),
     tables=(PRODUCTS, PACKAGES),
     read=read,
+    required={"": REQUIRED},
     caveats=(
         "No feature and no link rests on it yet: it is kept for RxNorm's concepts (rxcui).",
         "The openfda block needs an exact match; it vanishes from records and comes back.",

@@ -141,6 +141,7 @@ SOURCE = Source(
     files=("*.json", "*.json.gz", "*.json.zip"),
     tables=(POSTINGS, LISTINGS),
     read=read,
+    required={"": _REQUIRED},
     caveats=(
         "The snapshot of 2026-06-19 is a format sample: 250 rows posted up to June 2022.",
         "Nothing follows from a row's absence from that sample.",

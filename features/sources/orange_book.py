@@ -210,6 +210,7 @@ SOURCE = Source(
     files=("*.zip",),
     tables=(PRODUCTS, APPROVALS),
     read=read,
+    required={"products.txt": tuple(_COLUMNS)},
     caveats=(
         "Approvals before 1982 are not dated.",
         "Biologics and unapproved drugs are not in it.",

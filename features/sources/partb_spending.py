@@ -99,7 +99,7 @@ def read(files: Sequence[Path], as_of: date) -> Reading:
     """
     path = single_file(files, ".csv", "Part B spending")
     frame = read_csv(read_bytes(path), path.name)
-    if "HCPCS_Cd" in frame.columns:
+    if not set(_OFFICIAL).isdisjoint(frame.columns):
         frame = years_below(frame, _OFFICIAL, _OFFICIAL_FIGURES, path.name)
         # Not in CMS's table of today.
         frame = frame.assign(
@@ -157,6 +157,7 @@ SOURCE = Source(
     files=("*.csv",),
     tables=(SPENDING,),
     read=read,
+    required={"": (*_OFFICIAL, *_OFFICIAL_FIGURES)},
     caveats=(
         "Known from the release that holds it: figures of 2011 to 2015 came out about 2017.",
         "By HCPCS code, which may cover the products of several firms.",

@@ -214,6 +214,7 @@ SOURCE = Source(
     files=("*.parquet", "*.csv"),
     tables=(SPENDING,),
     read=read,
+    required={"*.csv": (*_OFFICIAL, *_OFFICIAL_FIGURES), "*.parquet": tuple(_COLUMNS)},
     caveats=(
         "A year's figures come out well over a year later; 540 days are assumed.",
         "The rows of 2017 to 2021 are those of one release: only what was sold in 2021 is there.",

@@ -80,6 +80,8 @@ _FLAGGED = (
     "price_per_piece",
 )
 _LISTED = ("month", "drug", "concession_price")
+#: The publisher's own spreadsheet.
+_SHEET = ("Month", "Drug")
 #: Headers under which the spreadsheet may have its price; only month and drug are certain.
 _PRICES = ("price concession", "concession price", "concessionary price", "price")
 _FLAGS = {"": False, "FALSE": False, "TRUE": True}
@@ -188,11 +190,11 @@ def _read_sheet(path: Path) -> pd.DataFrame:
             f"{path.name} is not a whole spreadsheet ({error}); fetch it again."
         ) from error
     cells = [[_text(cell) for cell in row] for row in rows]
-    start = next((n for n, row in enumerate(cells) if {"month", "drug"} <= _lower(row)), None)
+    start = next((n for n, row in enumerate(cells) if _lower(_SHEET) <= _lower(row)), None)
     if start is None:
         raise SourceError(
-            f"{path.name} has no row with the headers Month and Drug; fetch it again, or mend the "
-            "reader if the source has changed its format."
+            f"{path.name} has no row with the headers {' and '.join(_SHEET)}; fetch it again, or "
+            "mend the reader if the source has changed its format."
         )
     # A currency in brackets is no part of a name.
     header = [name.lower().partition("(")[0].strip() for name in cells[start]]
@@ -276,6 +278,7 @@ SOURCE = Source(
     files=("*.csv", "*.csv.gz", "*.xlsx"),
     tables=(CONCESSIONS, PRESCRIBING),
     read=read,
+    required={"*.xlsx": _SHEET, "*.csv": _LISTED},
     caveats=(
         "The day within the month is not recorded: a concession counts as public at its end.",
         "The file of 2021 holds only the 243 medicines that had a concession by then.",
