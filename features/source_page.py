@@ -56,9 +56,8 @@ def _way(fetching: Fetching) -> Iterator[str]:
     rhythm = "every day" if fetching.every_days == 1 else f"every {fetching.every_days} days"
     yield f"Asked {rhythm} at {fetching.way.address}."
     yield _kind(fetching.way)
-    if fetching.keys:
-        names = " and ".join(f"SHORTCAST_{key.upper()}" for key in fetching.keys)
-        yield f"It needs {names}."
+    if needs := fetching.needs():
+        yield f"{needs[0].upper()}{needs[1:]}."
     for key in fetching.optional_keys:
         yield f"SHORTCAST_{key.upper()} allows more requests."
 

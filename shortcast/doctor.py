@@ -284,9 +284,13 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
             f"Put a newer file into {config.records_inbox / fault.subject / 'AS_OF'} and run: "
             "shortcast run import, shortcast run build."
         )
-        if registry()[fault.subject].fetching is not None:
+        found, fetching = fault.message, registry()[fault.subject].fetching
+        if fetching is not None:
             mend = f"shortcast fetch {fault.subject}. Or without a network: {mend}"
-        yield Finding(f"source {fault.subject}", False, fault.message, mend)
+            if needs := fetching.needs(config.keys):
+                found = f"{found} It is not asked: {needs}."
+                mend = f"Set what it needs, and run: {mend}"
+        yield Finding(f"source {fault.subject}", False, found, mend)
     for fault in over:
         mend = "Change its line in features/sources/corrections.csv."
         yield Finding("corrections", False, fault.message, mend)

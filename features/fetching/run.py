@@ -156,15 +156,14 @@ def plan(
         source = known[name]
         fetching = source.fetching
         assert fetching is not None
-        missing = [f"SHORTCAST_{key.upper()}" for key in fetching.keys if key not in config.keys]
         last = memory.confirmed(name)
         if history and fetching.history is None:
             planned.append(Planned(source, fetching, False, "it has no public history"))
         elif not history and fetching.only_history:
             why = "it is a history, which 'shortcast fetch --history' brings"
             planned.append(Planned(source, fetching, False, why, is_due=False))
-        elif missing:
-            planned.append(Planned(source, fetching, False, f"it needs {' and '.join(missing)}"))
+        elif needs := fetching.needs(config.keys):
+            planned.append(Planned(source, fetching, False, needs))
         elif (
             not names
             and not history

@@ -6,7 +6,7 @@ checks, the documentation and the freshness page are made from the same descript
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -351,3 +351,19 @@ class Fetching:
     history: Way | None = None
     only_history: bool = False
     checked_on: date | None = None
+
+    def needs(self, keys: Collection[str] = ()) -> str:
+        """Say which settings it still cannot be fetched without.
+
+        Parameters
+        ----------
+        keys : collection of str
+            Those that are set (`shortcast.settings.Settings.keys`).
+
+        Returns
+        -------
+        str
+            ``it needs SHORTCAST_...``, by their names in the environment; '' if none is missing.
+        """
+        missing = [f"SHORTCAST_{key.upper()}" for key in self.keys if key not in keys]
+        return f"it needs {' and '.join(missing)}" if missing else ""

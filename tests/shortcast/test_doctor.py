@@ -212,6 +212,28 @@ def test_each_source_that_is_not_fresh_has_its_line(own_tiny_home: Path) -> None
     assert looked("sources").good, "the list that ended in 2019 is never late"
 
 
+def test_a_source_without_its_key_says_which_setting_it_needs_and_no_value(
+    own_tiny_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = "It is not asked: it needs SHORTCAST_DASHBOARD_USER and SHORTCAST_DASHBOARD_KEY."
+    found = looked("source fda_inspections")
+    assert found.found.endswith(both)
+    assert found.do.startswith("Set what it needs, and run: shortcast fetch fda_inspections. ")
+    assert "SHORTCAST_" not in looked("source nadac").found, "it is asked without any"
+
+    monkeypatch.setenv("SHORTCAST_DASHBOARD_USER", "pharmacist@x.example")
+    settings.cache_clear()
+    assert looked("source fda_inspections").found.endswith(
+        "asked: it needs SHORTCAST_DASHBOARD_KEY."
+    )
+    monkeypatch.setenv("SHORTCAST_DASHBOARD_KEY", "not-to-be-shown")
+    settings.cache_clear()
+    assert "SHORTCAST_" not in looked("source fda_inspections").found
+    said = " ".join(f"{finding.found} {finding.do}" for finding in examine())
+    assert "pharmacist@" not in said
+    assert "not-to-be-shown" not in said
+
+
 def test_a_warehouse_without_the_tables_of_this_version_is_told(own_scored_home: Path) -> None:
     settings().warehouse.unlink()
     with duckdb.connect(str(settings().warehouse)) as connection:
