@@ -51,7 +51,7 @@ def _captures(way: Captures, errand: Errand) -> Iterator[Delivery]:
 @walk.register
 def _captured_pages(way: CapturedPages, errand: Errand) -> Iterator[Delivery]:
     """Put the list of captured pages together as spells, unless a history is held already."""
-    if errand.held:
+    if any(errand.holds(snapshot.as_of) for snapshot in errand.held):
         errand.tell(f"{errand.source.name}: a history is held already")
         return
     chosen: list[tuple[str, str]] = []

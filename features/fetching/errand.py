@@ -123,8 +123,9 @@ class Errand:
         return self.held[-1] if self.held else None
 
     def holds(self, day: date) -> bool:
-        """Return whether the archive holds a snapshot of a day."""
-        return any(snapshot.as_of == day for snapshot in self.held)
+        """Return whether the archive holds a snapshot of a day, all of whose files are whole."""
+        of_day = (snapshot for snapshot in self.held if snapshot.as_of == day)
+        return any(all(map(self.archive.is_whole, snapshot.files)) for snapshot in of_day)
 
     def download(
         self,

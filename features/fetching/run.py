@@ -514,6 +514,10 @@ class _Run:
         if report.set_aside:
             self._end(name, day, "held", report.set_aside[0].reason + ".", len(arrivals), size)
             return None
+        if not report.added:
+            said = "The archive has it already."
+            self._end(name, day, "held", said, len(arrivals), size)
+            return None
         self._end(name, day, "accepted", "New.", len(arrivals), size)
         return Snapshot(name, date.fromisoformat(day), report.added)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,61 @@ def test_one_capture_a_day_is_taken_and_days_that_are_held_are_skipped(
     (again,) = fetch(["fda_shortages"], today=TODAY, history=True, config=config).outcomes
     assert again.state == "unchanged"
     assert past.paths() == [INDEX]
+
+
+def spoil(path: Path, how: str) -> None:
+    """Cut an archived file short, or alter a byte of it."""
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-9] if how == "cut short" else raw.replace(b"5/1/2018", b"5/1/2017"))
+    assert path.read_bytes() != raw
+
+
+@pytest.mark.parametrize("how", ["cut short", "altered"])
+def test_a_day_whose_file_has_rotted_in_the_archive_is_fetched_again(
+    past: Any, config: Settings, how: str
+) -> None:
+    days = sorted(LISTED)[:2]
+    for day in days:
+        past.capture(CSV, day.replace("-", "") + "120000", shortage_list(*LISTED[day]))
+    fetch(["fda_shortages"], today=TODAY, history=True, config=config)
+    archive = Archive(config.archive)
+    rotten = archive.path(archive.snapshots()[0].files[0])
+    spoil(rotten, how)
+
+    past.asked.clear()
+    (again,) = fetch(["fda_shortages"], today=TODAY, history=True, config=config).outcomes
+    assert (again.state, again.as_of) == ("unchanged", days[0])
+    of_day = f"web.archive.org/web/{days[0].replace('-', '')}120000id_/https://{CSV}"
+    assert past.paths() == [INDEX, of_day], "the other day is whole"
+    assert rotten.read_bytes() == shortage_list(*LISTED[days[0]])
+
+    past.asked.clear()
+    fetch(["fda_shortages"], today=TODAY, history=True, config=config)
+    assert past.paths() == [INDEX]
+
+
+def test_other_bytes_for_a_day_that_has_rotted_are_set_aside_once(
+    past: Any, config: Settings
+) -> None:
+    """They stand in for it; the first bytes may still come back."""
+    day = min(LISTED)
+    past.capture(CSV, day.replace("-", "") + "120000", shortage_list(*LISTED[day]))
+    fetch(["fda_shortages"], today=TODAY, history=True, config=config)
+    archive = Archive(config.archive)
+    spoil(archive.path(archive.snapshots()[0].files[0]), "altered")
+
+    place = f"web.archive.org/web/{day.replace('-', '')}120000id_/https://{CSV}"
+    other = shortage_list(*LISTED[day][:-1])
+    past.serves(place, other)
+    for says in ("already held with other bytes", "The archive has it already"):
+        (outcome,) = fetch(["fda_shortages"], today=TODAY, history=True, config=config).outcomes
+        assert (outcome.state, outcome.as_of) == ("held", day)
+        assert says in outcome.message
+    first, second = archive.entries()
+    assert (first.state, second.state) == ("accepted", "set_aside")
+    assert archive.path(second).read_bytes() == other
+    built = warehouse.build(config).snapshots
+    assert built["state"].tolist() == ["accepted"], "what stands in is read"
 
 
 def test_a_capture_that_cannot_be_had_does_not_keep_the_others_away(
@@ -128,6 +184,13 @@ def test_pages_of_the_older_list_become_who_stood_on_it_when(past: Any, config: 
     past.asked.clear()
     fetch(["fda_shortages_html"], today=TODAY, history=True, config=config)
     assert past.paths() == [], "a history that is held is not rebuilt"
+
+    (held,) = Archive(config.archive).snapshots()[0].files
+    kept = Archive(config.archive).path(held)
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-5])
+    fetch(["fda_shortages_html"], today=TODAY, history=True, config=config)
+    assert kept.read_bytes() == whole, "unless it has rotted"
 
 
 def test_a_history_of_pages_waits_for_all_of_them(past: Any, config: Settings) -> None:

@@ -199,6 +199,14 @@ def test_the_past_comes_by_year_and_what_is_held_is_left(medicaid: Any, config: 
     assert outcome.state == "unchanged"
     assert medicaid.paths() == [MEDICAID]
 
+    archive = Archive(config.archive)
+    rotten = archive.path(archive.snapshots()[0].files[0])
+    whole = rotten.read_bytes()
+    rotten.write_bytes(whole[:-1] + b"?")
+    (outcome,) = fetch(["nadac"], today=TODAY, history=True, config=config).outcomes
+    assert (outcome.state, outcome.as_of) == ("unchanged", "2024-12-31")
+    assert rotten.read_bytes() == whole, "a year that has rotted comes again"
+
 
 # --- Releases ------------------------------------------------------------------------------------
 
