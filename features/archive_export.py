@@ -145,8 +145,11 @@ def read_export(
             entries = _checked(archive, bundle, file, progress)
             archive.mend()
             report = archive.take(_snapshots(archive, bundle, entries, progress))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error) as error:
-        # An encrypted member is a RuntimeError.
+    except (
+        *(zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error),
+        # An encrypted member, and a damaged name.
+        *(RuntimeError, UnicodeDecodeError),
+    ) as error:
         raise _damaged(file, str(error)) from error
     except OSError as error:
         raise ShortcastError(

@@ -7,6 +7,7 @@ any says so does not enter the archive.
 from __future__ import annotations
 
 import gzip
+import lzma
 import re
 import zipfile
 import zlib
@@ -44,7 +45,10 @@ BACK = timedelta(days=14)
 
 
 #: What reading a packed file that is damaged ends with.
-_DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error)
+_DAMAGED = (
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError),
+    *(zlib.error, lzma.LZMAError, UnicodeDecodeError),
+)
 #: Between the cells of the first line of a table of text.
 _BETWEEN = re.compile("[,\t~|]")
 #: The first line of a table lies within so many bytes.

@@ -454,8 +454,8 @@ def read_zip(path: Path, *, only: str | None = None) -> dict[str, bytes]:
         return found
     except (
         *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-        # An encrypted member, and one packed in a way that is not known here.
-        *(RuntimeError, NotImplementedError),
+        # An encrypted member, one packed in a way that is not known here, a damaged name.
+        *(RuntimeError, NotImplementedError, UnicodeDecodeError),
     ) as error:
         raise SourceError(
             f"{path.name} is not a whole zip file ({error}); fetch it again."

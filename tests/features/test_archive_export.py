@@ -172,6 +172,15 @@ def test_a_truncated_or_altered_file_brings_nothing_in(exported: Path, other: Ar
         with pytest.raises(ShortcastError, match=r"export.zip is damaged or was changed .*again"):
             read_export(other, exported)
     at = raw.index(b"a,b\n1,3")
+    name = raw.rindex(b".csv")
+    flags = raw.rindex(b"PK\x01\x02") + 9
+    assert flags < name
+    misnamed = bytearray(raw)
+    # The last member's name is said to be UTF-8, and is not.
+    misnamed[flags], misnamed[name] = misnamed[flags] | 0x08, 0xFF
+    exported.write_bytes(misnamed)
+    with pytest.raises(ShortcastError, match=r"export.zip is damaged or was changed .*again"):
+        read_export(other, exported)
     exported.write_bytes(raw[:at] + b"A" + raw[at + 1 :])
     with pytest.raises(ShortcastError, match=r"export.zip is damaged or was changed .*again"):
         read_export(other, exported)

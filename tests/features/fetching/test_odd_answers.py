@@ -193,6 +193,11 @@ def test_a_damaged_file_of_the_last_snapshot_is_named(tmp_path: Any) -> None:
     came.write_bytes(held_raw[:-30])
     (fault,) = _without_columns(delivery, {"x.zip": held}, TODAY)
     assert "x.zip cannot be unpacked" in fault
+    with zipfile.ZipFile(came, "w") as bundle:
+        bundle.writestr("\u00e9.txt", "NAME\tCODE\n")
+    came.write_bytes(came.read_bytes().replace("\u00e9".encode(), b"\xc3\xff"))
+    (fault,) = _without_columns(delivery, {"x.zip": held}, TODAY)
+    assert "x.zip cannot be unpacked" in fault
 
 
 def test_a_damaged_parse_of_the_last_snapshot_is_named(listed: Any, config: Settings) -> None:

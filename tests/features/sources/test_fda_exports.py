@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from datetime import date
 from pathlib import Path
 
@@ -116,6 +118,47 @@ def test_what_is_no_export_is_refused(tmp_path: Path, raw: bytes, message: str) 
     path.write_bytes(raw)
     with pytest.raises(SourceError, match=message):
         read_csv_export(path, FIELDS)
+
+
+def packed() -> bytes:
+    """An export of 500 records, gzipped."""
+    rows = "".join(f"{n * 7919 % 100003},2020-01-{n % 28 + 1:02}\n" for n in range(500))
+    return gzip.compress(f"FEI Number,Date Ended\n{rows}".encode(), mtime=0)
+
+
+def flipped(raw: bytes, at: int) -> bytes:
+    """The same with all bits of sixteen bytes turned round."""
+    return raw[:at] + bytes(byte ^ 0xFF for byte in raw[at : at + 16]) + raw[at + 16 :]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "fault"),
+    [
+        (packed()[: len(packed()) // 2], EOFError),
+        (
+            packed()[:1000] + bytes(b ^ 0xFF for b in packed()[1000:1016]) + packed()[1016:],
+            zlib.error,
+        ),
+        (packed()[:10] + b"\xff" * 8 + packed()[18:], zlib.error),
+        (packed()[:-8] + b"\x00" * 8, gzip.BadGzipFile),
+    ],
+    ids=["cut short", "flipped in its middle", "flipped at its start", "another checksum"],
+)
+def test_a_damaged_gzip_is_refused_in_one_sentence(
+    tmp_path: Path, spoilt: bytes, fault: type[Exception]
+) -> None:
+    path = tmp_path / "inspections.csv.gz"
+    path.write_bytes(packed())
+    assert len(read_csv_export(path, FIELDS)[0]) == 500
+    with pytest.raises(fault):
+        gzip.decompress(spoilt)
+    path.write_bytes(spoilt)
+    with pytest.raises(SourceError) as refusal:
+        read_csv_export(path, FIELDS)
+    said = str(refusal.value)
+    assert said.startswith("inspections.csv.gz is damaged or cut short (")
+    assert said.endswith("); fetch it again.")
+    assert "\n" not in said
 
 
 def test_cp1252_is_read(tmp_path: Path) -> None:

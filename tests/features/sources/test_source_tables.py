@@ -95,3 +95,21 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path.write_bytes(raw)
     with pytest.raises(SourceError, match=r"a.zip is not a whole zip file \(.*encrypted.*fetch it"):
         tables.read_zip(path)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_zip_with_flipped_bytes_in_a_member_or_in_its_name_is_refused(
+    tmp_path: Path, packing: int
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", packing) as bundle:
+        bundle.writestr("\u00e9.txt", "".join(map(str, range(5000))))
+    raw = path.read_bytes()
+    middle = len(raw) // 2
+    for spoilt in (
+        raw[:middle] + bytes(b ^ 0xFF for b in raw[middle : middle + 16]) + raw[middle + 16 :],
+        raw.replace("\u00e9".encode(), b"\xc3\xff"),
+    ):
+        path.write_bytes(spoilt)
+        with pytest.raises(SourceError, match=r"^a.zip is not a whole zip file \(.*; fetch it ag"):
+            tables.read_zip(path)
