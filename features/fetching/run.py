@@ -514,12 +514,17 @@ class _Run:
         if report.set_aside:
             self._end(name, day, "held", report.set_aside[0].reason + ".", len(arrivals), size)
             return None
+        taken = Snapshot(name, date.fromisoformat(day), report.added)
         if not report.added:
-            said = "The archive has it already."
-            self._end(name, day, "held", said, len(arrivals), size)
-            return None
+            # A run that was killed had taken it; or it stands in already for what has rotted.
+            snapshots = self._archive.snapshots()
+            (taken,) = (s for s in snapshots if (s.source, s.as_of) == (name, taken.as_of))
+            if {file.sha256 for file in taken.files} != {o["sha256"] for o in origins.values()}:
+                said = "The archive has it already, beside the first bytes of that day."
+                self._end(name, day, "held", said, len(arrivals), size)
+                return None
         self._end(name, day, "accepted", "New.", len(arrivals), size)
-        return Snapshot(name, date.fromisoformat(day), report.added)
+        return taken
 
     @contextmanager
     def _home(self) -> Iterator[None]:
