@@ -236,17 +236,3 @@ def test_truth_is_written_as_it_is_computed(small: World, tmp_path: Path) -> Non
 def test_sizes_and_rates_that_make_no_market_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(BadParameters, match=next(iter(wrong))):
         replace(SMALL, **wrong)  # pyright: ignore[reportArgumentType]
-
-
-def test_what_failed_when_a_listed_shortage_began_is_often_recalled_that_day(wide: World) -> None:
-    gaps = wide.reports.shortages
-    recalls = wide.reports.recalls[["drug", "event_date", "published_at"]].drop_duplicates()
-    same_day = gaps.merge(recalls, on=["drug", "event_date"], suffixes=("", "_recall"))
-    found = gaps["shortage"].isin(same_day["shortage"])
-    listed = gaps["outcome"] == "listed"
-    # Surges of demand begin some: nothing failed then.
-    assert 0.6 < found[listed].mean() < 0.9
-    assert found[~listed].mean() < 0.05
-    # Most are published when the shortage has been posted.
-    early = same_day["published_at_recall"] < same_day["published_at"]
-    assert early[same_day["outcome"] == "listed"].mean() < 0.45
