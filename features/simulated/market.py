@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortcast.features.simulated import listing
-from shortcast.features.simulated.calendar import Calendar, Days
+from shortcast.features.simulated.calendar import Calendar
 from shortcast.features.simulated.design import (
     DEMAND,
     PRICE_SPREAD,
@@ -404,16 +404,16 @@ def advance(
     array of bool, shape (drugs,)
         Drugs of which a shortage began that will be listed.
     """
-    failed, begins = _supply_and_demand(parameters, design, calendar, state, rates, rng, log)
+    failed, begun = _supply_and_demand(parameters, design, calendar, state, rates, rng, log)
     _ends(design, state)
-    _makers(parameters, design, state, rates, failed, begins, rng, log)
+    _makers(parameters, design, state, rates, failed, rng, log)
     _plants(parameters, design, state, rng, log)
     _disruptions(parameters, design, state, rates, rng, log)
     _entries(parameters, design, state, rng, log)
     _demand_and_prices(parameters, design, state, rng)
     state.month += 1
     _leave(design, state)
-    return begins >= 0
+    return begun
 
 
 def _supply_and_demand(
@@ -424,11 +424,10 @@ def _supply_and_demand(
     rates: Rates,
     rng: np.random.Generator,
     log: Log | None,
-) -> tuple[Positions, Days]:
+) -> tuple[Positions, Bools]:
     """Draw failures and surges; where supply falls below demand, something begins.
 
-    Returns the makers that failed, and by drug the day on which a shortage that will be listed
-    began, -1 where none did.
+    Returns the makers that failed, and the drugs of which a shortage that will be listed began.
     """
     month, rows, slots = state.month, rates.rows, rates.slots
     fails = rng.random(len(rows), dtype=np.float32) < failing(parameters, design, state, rates)
@@ -445,10 +444,10 @@ def _supply_and_demand(
     gap = at_risk(state) & (usable < need)
     hit = np.flatnonzero(fails)
 
-    begins = np.full(design.drugs, -1, dtype=np.int32)
+    begun = np.zeros(design.drugs, dtype=np.bool_)
     who = np.flatnonzero(gap)
     if not len(who) and log is None:
-        return hit, begins
+        return hit, begun
     outcome = rng.random(len(who))
     unlisted_below = 1 - parameters.listed_share
     status = np.where(
@@ -465,14 +464,12 @@ def _supply_and_demand(
     duration = np.where(is_listed, duration, np.maximum(60, duration // 3))
     duration = np.where(status == PREVENTED, np.minimum(duration, 120), duration)
     end = (begin + duration).astype(np.int32)
-    # Lines that stand still do so until their firm has answered; injections last as long as ever
-    # besides: theirs are the longest shortages (ASPE 2018-2023).
+    # Lines that stand still do so until their firm has answered.
     answered = np.zeros(design.drugs, dtype=np.int32)
     np.maximum.at(answered, rows[hit], state.answered_at[design.plant_firm[rates.plants[hit]]])
     back = calendar.starts[answered[who]] + rng.integers(0, 60, len(who))
     halted = is_listed & (answered[who] > month)
-    least = np.where(design.injection[who], end, begin + lag + listing.SHORTEST)
-    end = np.where(halted, np.maximum(back, least), end).astype(np.int32)
+    end = np.where(halted, np.maximum(back, begin + lag + listing.SHORTEST), end).astype(np.int32)
     # The list learns of an end late.
     delisted = (end + rng.integers(0, 60, len(who))).astype(np.int32)
     over = calendar.month_of(np.where(is_listed, delisted, end).astype(np.int32)) + 1
@@ -485,7 +482,7 @@ def _supply_and_demand(
         status[~is_listed & new],
         over[~is_listed & new],
     )
-    begins[listed] = begin[is_listed]
+    begun[listed] = True
     if log is not None:
         log.add(
             "gaps",
@@ -506,7 +503,7 @@ def _supply_and_demand(
             drug=rows[short].astype(np.int32),
             edge=state.edge[rows[short], slots[short]],
         )
-    return hit, begins
+    return hit, begun
 
 
 def _causes(
@@ -563,24 +560,16 @@ def _makers(
     state: State,
     rates: Rates,
     failed: Positions,
-    begins: Days,
     rng: np.random.Generator,
     log: Log | None,
 ) -> None:
-    """Draw recalls and exits; at most one of them a maker and month.
-
-    What failed when a shortage began that is listed is recalled more often than what failed
-    otherwise: without the stocks that are called back the gap cannot be closed in time. Nobody
-    can tell before it has begun: given the state, how a gap ends is chance.
-    """
+    """Draw recalls and exits; at most one of them a maker and month."""
     month, rows, slots = state.month, rates.rows, rates.slots
     chance = rng.random(len(rows), dtype=np.float32)
     recalls = np.flatnonzero(chance < rates.recalled)
     leaves = np.flatnonzero((chance >= rates.recalled) & (chance < rates.recalled + rates.leaving))
-    behind = begins[rows[failed]] >= 0
-    share = np.where(behind, parameters.listed_recall_share, parameters.failure_recall_share)
-    drawn = rng.random(len(failed)) < share
-    recalls = np.union1d(recalls, failed[drawn])
+    recalls_too = failed[rng.random(len(failed)) < parameters.failure_recall_share]
+    recalls = np.union1d(recalls, recalls_too)
     halted = recalls[rng.random(len(recalls)) < parameters.recall_trouble_share]
     _trouble(state, rows[halted], slots[halted], RECALL_LEAD, RECALL_TROUBLE, QUALITY, rng)
 
@@ -605,7 +594,6 @@ def _makers(
             edge=state.edge[rows[recalls], slots[recalls]],
             sterile=design.sterile[rows[recalls]],
             quality=state.quality[rates.plants[recalls]],
-            begun=np.where(np.isin(recalls, failed[drawn & behind]), begins[rows[recalls]], -1),
         )
         log.add(
             "exits",

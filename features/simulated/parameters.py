@@ -70,16 +70,13 @@ class Parameters:
     failure_rate : float
         Failure of one maker's supply in a month in a plant of good quality; tuned.
     recall_rate : float
-        Recalls of one maker's drug at good quality; all plants together have some 450 a year on
-        10,000 makers' drugs (about 400 in openFDA enforcement, events of human drugs; rounded).
+        Recalls of one maker's drug at good quality; all plants together have some 1,500 a year on
+        10,000 makers' drugs, on purpose (about 400 in openFDA enforcement, events of human
+        drugs; rounded).
     answer_recall_rate : float
         The least rate of recalls of a drug whose firm answers a warning letter; tuned.
     failure_recall_share : float
-        Failures that come with a recall, but for those behind a listed shortage; tuned.
-    listed_recall_share : float
-        Failures behind a listed shortage that come with a recall on the day it begins; tuned, and
-        more than there are, on purpose: who saw a recall before it is published would know of
-        shortages before they are posted (the leak in docs/simulated-skill.md).
+        Failures that come with a recall; tuned.
     recall_trouble_share : float
         Recalls after which the maker's line is in trouble; tuned.
     trouble_rate : float
@@ -120,8 +117,7 @@ class Parameters:
         Shortages that the list never shows; only 13.7 % of listed ones were followed by a fall in
         purchases of a third (JAMA Netw Open 2024): list and shortage are two things. Tuned.
     listing_lag_median_days, listing_lag_sigma : float
-        Log-normal lag from the shortage's begin to its posting; tuned (no published figure): one
-        onset in five has begun before the as-of date and waits to be posted.
+        Log-normal lag from the shortage's begin to its posting; tuned (no published figure).
     late_listing_share : float
         Listings that come 60 to 180 days late; tuned (no published figure).
     duration_median_days, duration_median_days_injection, duration_sigma : float
@@ -153,8 +149,7 @@ class Parameters:
     failure_rate: float = 0.0009
     recall_rate: float = 0.0006
     answer_recall_rate: float = 0.012
-    failure_recall_share: float = 0.02
-    listed_recall_share: float = 0.75
+    failure_recall_share: float = 0.2
     recall_trouble_share: float = 0.2
     trouble_rate: float = 0.04
     recall_lag_median_days: float = 55.0
@@ -171,11 +166,11 @@ class Parameters:
     class_surge_rate: float = 0.001
     prevented_share: float = 0.81
     unlisted_share: float = 0.12
-    listing_lag_median_days: float = 30.0
+    listing_lag_median_days: float = 6.0
     listing_lag_sigma: float = 1.0
     late_listing_share: float = 0.03
     duration_median_days: float = 200.0
-    duration_median_days_injection: float = 640.0
+    duration_median_days_injection: float = 520.0
     duration_sigma: float = 0.8
 
     def __post_init__(self) -> None:

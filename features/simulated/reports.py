@@ -262,8 +262,7 @@ def _recalls(
     """Recall events, one row a product of the maker."""
     found = log.joined("recalls")
     size = len(found["month"])
-    # A recall of what failed when a shortage began is begun with it.
-    begun = np.where(found["begun"] >= 0, found["begun"], _spread(calendar, found["month"], rng))
+    begun = _spread(calendar, found["month"], rng)
     lag = parameters.recall_lag_median_days * np.exp(
         parameters.recall_lag_sigma * rng.standard_normal(size)
     )
