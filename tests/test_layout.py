@@ -142,6 +142,7 @@ def test_import_rules_hold(repo_root: Path, tmp_path: Path) -> None:
     assert "3 kept, 0 broken" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lightgbm_loads")
 def test_service_imports_without_the_training_extra(
     repo_root: Path, tmp_path: Path, setuptools_config: dict[str, Any]

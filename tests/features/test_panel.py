@@ -81,6 +81,7 @@ def test_a_drug_in_shortage_is_not_at_risk_of_one(connection: duckdb.DuckDBPyCon
     assert at_risk[OSTRUNIDE, "2020-02"]
 
 
+@pytest.mark.slow
 def test_how_many_months_are_worked_out_together_changes_no_value(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def test_with_one_changed_source_only_what_depends_on_it_is_made_again(
     assert content(config) == held
 
 
+@pytest.mark.slow
 def test_what_hangs_on_a_table_that_was_made_again_is_made_again_too(
     config: Settings, tmp_path: Path
 ) -> None:

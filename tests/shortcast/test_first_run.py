@@ -92,6 +92,7 @@ def test_a_first_run_does_every_step_and_a_second_one_only_looks(
     assert len(forecast_log.list_runs()) == 1
 
 
+@pytest.mark.slow
 def test_newer_records_are_learnt_from(
     trainer: Trainer, own_scored_home: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +108,7 @@ def test_newer_records_are_learnt_from(
     ]
 
 
+@pytest.mark.slow
 def test_a_champion_goes_on_where_the_one_after_it_is_refused(
     trainer: Trainer, own_scored_home: Path, tmp_path: Path
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_run_that_broke_off_goes_on_where_it_stopped(
     assert len(forecast_log.list_runs()) == 1
 
 
+@pytest.mark.slow
 def test_a_champion_that_cannot_be_read_is_trained_anew(
     trainer: Trainer, own_tiny_home: Path
 ) -> None:
@@ -142,6 +145,7 @@ def test_a_champion_that_cannot_be_read_is_trained_anew(
     assert any("champion: " in line and "run `shortcast train`" in line for line in told)
 
 
+@pytest.mark.slow
 def test_a_champion_of_other_features_is_trained_anew(
     trainer: Trainer, own_tiny_home: Path
 ) -> None:
@@ -179,6 +183,7 @@ def made_up(simulated_tiny_home: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     return folders
 
 
+@pytest.mark.slow
 def test_a_home_without_records_gets_those_of_a_made_up_market_and_no_others(
     trainer: Trainer, made_up: list[Path], records: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_files_of_simulated_records_say_so_beside_and_inside(backtest: Backtest)
         assert metadata[b"shortcast.data"] == b"simulated", name
 
 
+@pytest.mark.slow
 def test_a_backtest_of_real_records_takes_the_mark_of_an_earlier_one_away(
     market: Any, tmp_path: Path
 ) -> None:
