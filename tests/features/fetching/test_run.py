@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import html
+import io
 import json
 import logging
 import zipfile
@@ -13,6 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from tiny_records import listing, shortage_list
 
@@ -113,6 +115,29 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "too much": (lambda: a_list(200), "more than in the last snapshot"),
 }
+
+
+def in_the_layout_of_2021(body: bytes) -> bytes:
+    """Spell the list as one export of that year did: names in small letters, and fewer columns."""
+    frame = pd.read_csv(io.BytesIO(body), dtype="str", keep_default_na=False, encoding="latin-1")
+    frame.columns = [str(name).strip().lower().replace(" ", "_") for name in frame.columns]
+    spelled = {
+        "type_of_update": "update_type",
+        "date_of_update": "update_date",
+        "availability_information": "availability",
+        "related_information": "related_info",
+        "reason_for_shortage": "shortage_reason",
+        "date_discontinued": "discontinued_date",
+        "initial_posting_date": "initia_posting_date",
+    }
+    links = [name for name in frame.columns if name.endswith(("_link", "_note"))]
+    links.remove("resolved_note")
+    return frame.drop(columns=links).rename(columns=spelled).to_csv(index=False).encode()
+
+
+def test_another_layout_that_the_reader_knows_is_accepted(on: Any) -> None:
+    assert states(on(TODAY, a_list())) == ["accepted"]
+    assert states(on(TOMORROW, in_the_layout_of_2021(a_list(101)))) == ["accepted"]
 
 
 @pytest.mark.parametrize("bad", list(BAD))

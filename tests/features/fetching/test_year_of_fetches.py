@@ -191,6 +191,7 @@ def test_at_the_end_of_a_year_of_faults_the_warehouse_is_that_of_the_good_snapsh
     full = {line.day for line in log if os.strerror(errno.ENOSPC) in line.message}
     assert full == {day.isoformat() for day in full_on}
     assert not_on_log(faults, log) == []
+    assert not_accepted(server, faults, log, full_on) == []
 
     # The same snapshots, fetched on the same days without a fault.
     same = Calm(seed, taken_back=0.03, quiet=QUIET)
@@ -232,6 +233,38 @@ def came_on(log: list[Outcome]) -> dict[date, set[str]]:
     return found
 
 
+def not_accepted(
+    server: OfficialServer, faults: list[Event], log: list[Outcome], full_on: set[date]
+) -> list[tuple[str, date]]:
+    """What had changed when it was asked for, without a fault, and was not accepted that day."""
+    spoilt = {(source, event.day) for event in faults for source in sources_of(event)}
+    accepted = {(line.source, line.day) for line in log if line.state == "accepted"}
+    seen: dict[str, object] = {}
+    found: list[tuple[str, date]] = []
+    changes = 0
+    for source, text in dict.fromkeys((line.source, line.day) for line in log):
+        day = date.fromisoformat(text)
+        shown = server.shelf.newest(source, day)
+        if shown is None or shown.damage:
+            continue
+        # The weeks of NADAC are handed out as they were published: nothing is taken back.
+        state = server.shelf.days(source, day)[-1] if source == "nadac" else shown.files
+        is_spoilt = (source, day) in spoilt or day in full_on
+        if state != seen.get(source) and not is_spoilt:
+            changes += 1
+            if (source, text) not in accepted:
+                found.append((source, day))
+        # What came in spite of a fault, tried again, need not come again.
+        if not is_spoilt or (source, text) in accepted:
+            seen[source] = state
+    assert changes > 50
+    return found
+
+
+def sources_of(event: Event) -> set[str]:
+    return {event.source} if event.source else LISTS[f"{event.host}{event.path}"]
+
+
 def not_on_log(faults: list[Event], log: list[Outcome]) -> list[Event]:
     """Faults that left no trace with their source and day: tried again, or how the fetch ended."""
     told = {
@@ -241,8 +274,7 @@ def not_on_log(faults: list[Event], log: list[Outcome]) -> list[Event]:
     }
 
     def has_trace(event: Event) -> bool:
-        sources = {event.source} if event.source else LISTS[f"{event.host}{event.path}"]
-        return any((source, event.day) in told for source in sources)
+        return any((source, event.day) in told for source in sources_of(event))
 
     return [event for event in faults if not has_trace(event)]
 
