@@ -34,13 +34,7 @@ from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, PARTS, Factory, standing_models
 from shortcast.training.onsets import explained, onset_list
 from shortcast.training.other_outcomes import other_outcomes
-from shortcast.training.outcomes import (
-    HORIZONS,
-    as_days,
-    canada_labels,
-    known_events,
-    onset_labels,
-)
+from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
 from shortcast.training.page import evaluation_page
 from shortcast.training.report.page import report_page
 from shortcast.training.splits import RETRAIN_MONTHS, walk_forward
@@ -212,8 +206,6 @@ def run_backtest(
             **standing_models(groups, categories, seed),
             **(more_models or {}),
         }
-        # Known on the date that it tells of; each fold leaves out what was not known yet.
-        canada = canada_labels(panel)
         folds = {
             h: walk_forward(months, start, end, h, retrain_every, calibration_months)
             for h in horizons
@@ -268,8 +260,7 @@ def run_backtest(
         fits: list[Callable[[], object]] = []
         for column, horizon in enumerate(horizons):
             fold = folds[horizon][i]
-            label = labels[f"onset_{horizon}"]
-            rows = training_rows(X, as_of, panel["at_risk"], label, fold, canada)
+            rows = training_rows(X, as_of, panel["at_risk"], labels[f"onset_{horizon}"], fold)
             test = scored[as_of.iloc[scored].isin(pd.to_datetime(list(fold.test))).to_numpy()]
             fits.append(partial(fit_and_score_blend, retrain, rows, horizon, test, column))
             for name in (name for name in factories if name not in (CHAMPION, *PARTS)):

@@ -102,24 +102,6 @@ class RiskModel(ClassifierMixin, BaseEstimator):
         """
         raise NotImplementedError
 
-    def fit_beside(self, X: pd.DataFrame, y: FloatArray, canada: FloatArray) -> Self:
-        """Fit, and learn from shortages reported in Canada as well, if the model can.
-
-        Parameters
-        ----------
-        X, y
-            As for `fit`.
-        canada : ndarray of shape (rows,)
-            1 where a shortage of the drug was reported in Canada in the months ahead, 0 where
-            none was, NaN where that is not known.
-
-        Returns
-        -------
-        RiskModel
-            Itself.
-        """
-        return self.fit(X, y)
-
     def decision_function(self, X: pd.DataFrame) -> FloatArray:
         """Return log-odds.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
 from typing import TypeVar
 
 import numpy as np
@@ -15,7 +14,7 @@ from shortcast.settings import settings
 from shortcast.training.calibration import FloatArray, Platt
 from shortcast.training.estimator import RiskModel
 from shortcast.training.models import Blend, Factory
-from shortcast.training.outcomes import CANADA_MONTHS, add_months, as_days
+from shortcast.training.outcomes import as_days
 from shortcast.training.splits import Fold, validate_no_overlap
 
 Result = TypeVar("Result")
@@ -70,49 +69,34 @@ class TrainingRows:
         Rows whose label had matured when the calibration slice begins.
     late : ndarray of shape (rows,)
         Rows of the calibration slice, without drugs in shortage.
-    canada : ndarray of shape (rows,)
-        1 where a shortage was reported in Canada in the months ahead, 0 where none was, and NaN
-        where that was not known when the model is fitted.
-    canada_early : ndarray of shape (rows,)
-        The same as known when the calibration slice begins.
     """
 
     X: pd.DataFrame
     y: FloatArray
     early: np.ndarray
     late: np.ndarray
-    canada: FloatArray
-    canada_early: FloatArray
 
-    def fitted(self, factory: Factory, *, early: bool = False) -> RiskModel:
-        """Fit a model on all rows, as far as it can use them.
+    def fitted(self, factory: Factory, chosen: np.ndarray) -> RiskModel:
+        """Fit a model on the chosen rows, as far as it can use them.
 
         Parameters
         ----------
         factory : callable
             Makes an unfitted model.
-        early : bool
-            Whether to fit it as it would have been before the calibration slice.
+        chosen : ndarray of shape (rows,)
+            Rows to fit on.
 
         Returns
         -------
         RiskModel
         """
         model = factory()
-        chosen = model.usable(self.y)
-        canada = self.canada
-        if early:
-            chosen, canada = chosen & self.early, self.canada_early
-        return model.fit_beside(self.X[chosen], self.y[chosen], canada[chosen])
+        chosen = chosen & model.usable(self.y)
+        return model.fit(self.X[chosen], self.y[chosen])
 
 
 def training_rows(
-    X: pd.DataFrame,
-    as_of: pd.Series,
-    at_risk: pd.Series,
-    labels: pd.Series,
-    fold: Fold,
-    canada: pd.Series | None = None,
+    X: pd.DataFrame, as_of: pd.Series, at_risk: pd.Series, labels: pd.Series, fold: Fold
 ) -> TrainingRows:
     """Choose the rows of a fold and check them.
 
@@ -131,9 +115,6 @@ def training_rows(
         Labels as known at the fold's retrain date, null where not matured.
     fold : Fold
         The fold.
-    canada : Series of shape (rows,), optional
-        From `~shortcast.training.outcomes.canada_labels`, of all dates: what was not known yet is
-        left out here.
 
     Returns
     -------
@@ -161,15 +142,7 @@ def training_rows(
         }
     )
     validate_no_overlap(fold, used)
-    reported = np.full(len(y), np.nan)
-    if canada is not None:
-        reported = canada[known].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
-    told_on = add_months(chosen, CANADA_MONTHS)
-
-    def told(day: date) -> FloatArray:
-        return np.where((told_on <= pd.Timestamp(day)).to_numpy(), reported, np.nan)
-
-    return TrainingRows(X[known], y, early, late, told(fold.retrain), told(fold.calibrate_from))
+    return TrainingRows(X[known], y, early, late)
 
 
 def fit(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
@@ -195,10 +168,10 @@ def fit(factory: Factory, rows: TrainingRows, horizon_months: int) -> Fitted:
     -------
     Fitted
     """
-    model = rows.fitted(factory)
+    model = rows.fitted(factory, np.ones(len(rows.y), dtype=bool))
     if not model.recalibrate:
         return Fitted(model, Platt(), np.empty((2, 0)))
-    earlier, late = rows.fitted(factory, early=True), rows.X[rows.late]
+    earlier, late = rows.fitted(factory, rows.early), rows.X[rows.late]
     on_slice = np.stack([earlier.decision_function(late), model.decision_function(late)])
     return Fitted(model, _recalibration(on_slice, rows, horizon_months), on_slice)
 

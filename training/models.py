@@ -40,22 +40,19 @@ ROUNDS = 250
 class BoostedTrees(RiskModel):
     """LightGBM with few leaves, strong regularisation and monotone constraints.
 
-    Three sets of trees, whose log-odds are averaged. One learns which drugs come into shortage
-    within the horizon: few events. Another learns which drugs are in shortage, against those
+    Two sets of trees, whose log-odds are averaged. One learns which drugs come into shortage
+    within the horizon: few events. The other learns which drugs are in shortage, against those
     that are not: some ten times as many, and what makes a drug prone does not change once it is
-    short. The third learns which drugs are reported short in Canada in the months ahead: other
-    makers in part, the same ingredients, and many more events. The latter two do without the
-    features that would tell them the answer. Their levels mean nothing for onsets; the
-    recalibration sets them.
+    short. It does without ``hidden`` features, which would tell it the answer. Its level means
+    nothing for onsets; the recalibration sets it.
 
     Parameters
     ----------
     features : sequence of Feature
         Columns to use, in order; their declared sign is a monotone constraint and those of
         type VARCHAR are categories.
-    hidden : mapping of str to sequence of str
-        Features that a set does without: ``prone`` those that tell of the drug's shortages,
-        ``canada`` those that tell of shortages abroad.
+    hidden : sequence of str
+        Features that the second set does without: those that tell of the drug's shortages.
     rounds : int
         Trees of each set.
     keep_negatives : float
@@ -71,8 +68,7 @@ class BoostedTrees(RiskModel):
     Attributes
     ----------
     boosters_ : dict of str to Booster
-        ``onset``; ``prone`` if there were drugs in shortage, ``canada`` if there were drugs
-        with reports from Canada, to learn from.
+        ``onset`` and, if `fit` was given drugs in shortage, ``prone``.
     """
 
     learns_from_shortages = True
@@ -80,7 +76,7 @@ class BoostedTrees(RiskModel):
     def __init__(
         self,
         features: Sequence[Feature],
-        hidden: Mapping[str, Sequence[str]] | None = None,
+        hidden: Sequence[str] = (),
         rounds: int = ROUNDS,
         keep_negatives: float = KEEP_NEGATIVES,
         seed: int = 0,
@@ -132,33 +128,21 @@ class BoostedTrees(RiskModel):
             "rounds": self.rounds,
             "keep_negatives": self.keep_negatives,
             "features": len(self.features),
-            **{f"hidden_from_{name}": list(of) for name, of in (self.hidden or {}).items()},
+            "hidden_from_prone": list(self.hidden),
             "signs": {f.name: f.monotone for f in self.features if f.monotone},
         }
 
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
-        """Grow the trees without reports from Canada. See `RiskModel.fit`."""
-        return self.fit_beside(X, y, np.full(len(y), np.nan))
-
-    def fit_beside(self, X: pd.DataFrame, y: FloatArray, canada: FloatArray) -> Self:
-        """Grow the trees. See `RiskModel.fit_beside`."""
+        """Grow the trees. See `RiskModel.fit`."""
         values = X[[feature.name for feature in self.features]].to_numpy(dtype=np.float32)
         short = np.isnan(y)
         self.boosters_ = {"onset": self._grow(values[~short], y[~short])}
         if short.any():
-            self.boosters_["prone"] = self._grow(
-                self._blind(values, "prone"), short.astype(np.float64)
-            )
-        told = ~np.isnan(canada)
-        if 0 < canada[told].sum() < told.sum():
-            self.boosters_["canada"] = self._grow(self._blind(values[told], "canada"), canada[told])
+            # A column without a value is never split on, and so never read.
+            hidden = np.array([feature.name in self.hidden for feature in self.features])
+            blind = np.where(hidden, np.float32(np.nan), values)
+            self.boosters_["prone"] = self._grow(blind, short.astype(np.float64))
         return self
-
-    def _blind(self, values: np.ndarray, name: str) -> np.ndarray:
-        """Take away what a set does without: a column without a value is never split on."""
-        hidden = set((self.hidden or {}).get(name, ()))
-        columns = np.array([feature.name in hidden for feature in self.features])
-        return np.where(columns, np.float32(np.nan), values)
 
     def _grow(self, values: np.ndarray, y: FloatArray) -> lgb.Booster:
         """Grow one set of trees."""
@@ -235,16 +219,12 @@ class Blend(RiskModel):
         }
 
     def fit(self, X: pd.DataFrame, y: FloatArray) -> Self:
-        """Fit without reports from Canada. See `RiskModel.fit`."""
-        return self.fit_beside(X, y, np.full(len(y), np.nan))
-
-    def fit_beside(self, X: pd.DataFrame, y: FloatArray, canada: FloatArray) -> Self:
-        """Fit each part on the rows that it can use. See `RiskModel.fit_beside`."""
+        """Fit each part on the rows that it can use. See `RiskModel.fit`."""
         self.parts_: dict[str, RiskModel] = {}
         for name, part in self.parts.items():
             model = part()
             rows = model.usable(y)
-            self.parts_[name] = model.fit_beside(X[rows], y[rows], canada[rows])
+            self.parts_[name] = model.fit(X[rows], y[rows])
         return self
 
     def decision_function(self, X: pd.DataFrame) -> FloatArray:
@@ -277,13 +257,10 @@ def standing_models(
     """
     catalogue = [feature for group in groups.values() for feature in group.features]
     traits = list(groups["traits"].features) if "traits" in groups else []
-    hidden = {
-        name: [f.name for f in groups[group].features] if group in groups else []
-        for name, group in (("prone", "history"), ("canada", "abroad"))
-    }
+    history = [f.name for f in groups["history"].features] if "history" in groups else []
 
     def boosted(features: Sequence[Feature]) -> Factory:
-        return lambda: BoostedTrees(features, hidden=hidden, seed=seed)
+        return lambda: BoostedTrees(features, hidden=history, seed=seed)
 
     models: dict[str, Factory] = {
         "prevalence": Prevalence,

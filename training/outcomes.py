@@ -17,9 +17,6 @@ from shortcast.training.matrix import require_columns
 #: Horizons in months that every model is trained and scored for.
 HORIZONS = (3, 6, 12)
 
-#: Months within which a report from Canada counts, and the feature that tells of it later.
-CANADA_MONTHS, CANADA_FEATURE = 6, "canada_reports_6m"
-
 
 def add_months(days: pd.Series, months: int) -> pd.Series:
     """Return each date plus a number of calendar months.
@@ -167,34 +164,6 @@ def onset_labels(
             (onset < until).to_numpy(), at_risk & (until <= pd.Timestamp(records_end)).to_numpy()
         )
     return labels
-
-
-def canada_labels(panel: pd.DataFrame) -> pd.Series:
-    """Label each row by whether a shortage of the drug is reported in Canada in the months ahead.
-
-    The panel itself tells: its row of the same drug ``CANADA_MONTHS`` later counts the reports of
-    the months between that were known by then. A label is thus known on that later date, and no
-    table is read again.
-
-    Parameters
-    ----------
-    panel : DataFrame
-        ``drug_id``, ``as_of`` and, if the records hold it, ``canada_reports_6m``.
-
-    Returns
-    -------
-    Series
-        Boolean with nulls, with the panel's index: null where the panel has no such later row, or
-        does not know of reports then.
-    """
-    if CANADA_FEATURE not in panel.columns:
-        return pd.Series(pd.NA, index=panel.index, dtype="boolean")
-    rows = pd.DataFrame({"drug_id": panel["drug_id"].astype(str), "as_of": as_days(panel["as_of"])})
-    told = rows.assign(reports=panel[CANADA_FEATURE].astype("Float64"))
-    rows["as_of"] = add_months(panel["as_of"], CANADA_MONTHS)
-    later = rows.merge(told, on=["drug_id", "as_of"], how="left", validate="many_to_one")
-    reports = later["reports"].to_numpy(dtype=np.float64, na_value=np.nan)
-    return pd.Series(_nullable(reports > 0, ~np.isnan(reports)), index=panel.index)
 
 
 def discontinuation_labels(

@@ -18,7 +18,7 @@ from shortcast.training.bundle import Bundle, BundleFeature
 from shortcast.training.fitting import Fitted, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, PARTS, Blend, BoostedTrees, standing_models
-from shortcast.training.outcomes import HORIZONS, as_days, canada_labels, known_events, onset_labels
+from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
 from shortcast.training.splits import training_fold
 
 
@@ -155,7 +155,6 @@ def fit_bundle(
     X = encode(panel, list(catalogue), categories)
     factory = standing_models(groups, categories, seed)[CHAMPION]
     labels = onset_labels(panel, known_events(spells, "onset_date", retrain), retrain, horizons)
-    canada = canada_labels(panel)
     first = as_of.min().date()
     folds = {
         h: training_fold(first, retrain, h, calibration_months=calibration_months) for h in horizons
@@ -164,7 +163,7 @@ def fit_bundle(
     def fit_horizon(horizon: int) -> Fitted:
         progress(f"Training for {horizon} months")
         label = labels[f"onset_{horizon}"]
-        rows = training_rows(X, as_of, panel["at_risk"], label, folds[horizon], canada)
+        rows = training_rows(X, as_of, panel["at_risk"], label, folds[horizon])
         return fit(factory, rows, horizon)
 
     models, linear, platt = {}, {}, {}

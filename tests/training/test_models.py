@@ -123,9 +123,9 @@ def test_drugs_in_shortage_teach_which_are_prone(sample: tuple[pd.DataFrame, np.
     X, y = sample
     # Form 1 is no likelier to come into shortage in these rows, but fills the list.
     short = ((X["form_group"] == 1) & (X["listings_before"] > 0)).to_numpy()
-    without = BoostedTrees(FEATURES, hidden={"prone": ["listings_before"]}, threads=1)
+    without = BoostedTrees(FEATURES, hidden=["listings_before"], threads=1)
     without.fit(X[~short], y[~short])
-    taught = BoostedTrees(FEATURES, hidden={"prone": ["listings_before"]}, threads=1)
+    taught = BoostedTrees(FEATURES, hidden=["listings_before"], threads=1)
     taught.fit(X, np.where(short, np.nan, y))
     of_form_1 = X.assign(form_group=np.float32(1))
     of_form_0 = X.assign(form_group=np.float32(0))
@@ -143,7 +143,7 @@ def test_trees_of_prone_drugs_do_not_read_what_tells_of_their_shortages(
 ) -> None:
     X, y = sample
     short = (X["listings_before"] > 1).to_numpy()
-    model = BoostedTrees(FEATURES, hidden={"prone": ["listings_before"]}, threads=1)
+    model = BoostedTrees(FEATURES, hidden=["listings_before"], threads=1)
     model.fit(X, np.where(short, np.nan, y))
     read = dict(
         zip(
@@ -154,41 +154,3 @@ def test_trees_of_prone_drugs_do_not_read_what_tells_of_their_shortages(
     )
     assert read["listings_before"] == 0
     assert model.boosters_["onset"].feature_importance()[0] > 0
-
-
-def test_reports_from_canada_teach_and_what_tells_of_them_is_not_read(
-    sample: tuple[pd.DataFrame, np.ndarray],
-) -> None:
-    X, y = sample
-    # Cheap drugs are reported in Canada; those whose price is known alone have an answer.
-    canada = np.where(X["price_usd"].isna(), np.nan, X["price_usd"] < -0.5)
-    without = BoostedTrees(FEATURES, threads=1).fit(X, y)
-    taught = BoostedTrees(FEATURES, hidden={"canada": ["listings_before"]}, threads=1)
-    taught.fit_beside(X, y, canada)
-    assert set(taught.boosters_) == {"onset", "canada"}
-    read = dict(
-        zip(
-            taught.boosters_["canada"].feature_name(),
-            taught.boosters_["canada"].feature_importance(),
-            strict=True,
-        )
-    )
-    assert read["listings_before"] == 0
-    assert read["price_usd"] > 0
-    cheap, dear = X.assign(price_usd=np.float32(-1.5)), X.assign(price_usd=np.float32(1.5))
-    gap = [
-        float((model.decision_function(cheap) - model.decision_function(dear)).mean())
-        for model in (without, taught)
-    ]
-    assert gap[1] > gap[0] + 1.0
-
-
-def test_without_reports_from_canada_there_are_no_trees_of_them(
-    sample: tuple[pd.DataFrame, np.ndarray],
-) -> None:
-    X, y = sample
-    plain = BoostedTrees(FEATURES, threads=1).fit(X, y)
-    for reported in (np.full(len(y), np.nan), np.zeros(len(y))):
-        model = BoostedTrees(FEATURES, threads=1).fit_beside(X, y, reported)
-        assert list(model.boosters_) == ["onset"]
-        np.testing.assert_array_equal(model.decision_function(X), plain.decision_function(X))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -12,9 +11,7 @@ from hypothesis import strategies as st
 
 from shortcast.errors import ShortcastError
 from shortcast.training.outcomes import (
-    CANADA_MONTHS,
     add_months,
-    canada_labels,
     discontinuation_labels,
     onset_labels,
     resolution_labels,
@@ -113,47 +110,6 @@ def test_resolution_is_null_while_the_end_is_uncertain() -> None:
     )
     labels = resolution_labels(panel, SPELLS, date(2022, 1, 1), [3])
     assert labels["resolution_3"].tolist() == [False, pd.NA, True, False, pd.NA, pd.NA]
-
-
-def test_the_panel_six_months_later_tells_of_reports_from_canada() -> None:
-    panel = pd.DataFrame(
-        [
-            ("a", "2019-01-01", 0),
-            ("a", "2019-07-01", 2),
-            ("a", "2020-01-01", 0),
-            ("b", "2019-01-01", 3),
-            ("b", "2019-07-01", None),
-            ("c", "2019-01-01", 1),
-        ],
-        columns=["drug_id", "as_of", "canada_reports_6m"],
-        index=[5, 3, 4, 0, 1, 2],
-    )
-    found = canada_labels(panel)
-    assert found.index.tolist() == panel.index.tolist()
-    # Of 2020-01 nothing is known, nor where the later panel says nothing or lacks the drug.
-    assert found.tolist() == [True, False, pd.NA, pd.NA, pd.NA, pd.NA]
-    assert canada_labels(panel.drop(columns="canada_reports_6m")).isna().all()
-
-
-@pytest.mark.parametrize("day", ["2019-07-01", "2019-09-01", "2020-02-01"])
-def test_what_canada_reports_later_changes_no_label_known_before(day: str) -> None:
-    generator = np.random.default_rng(1)
-    months = pd.date_range("2018-01-01", "2020-06-01", freq="MS")
-    panel = pd.DataFrame(
-        {
-            "drug_id": np.tile(["a", "b", "c"], len(months)),
-            "as_of": np.repeat(months.to_numpy(), 3),
-            "canada_reports_6m": generator.poisson(0.5, 3 * len(months)),
-        }
-    )
-    later = panel["as_of"] > pd.Timestamp(day)
-    falsified = panel.assign(
-        canada_reports_6m=panel["canada_reports_6m"].where(~later, 1 - panel["canada_reports_6m"])
-    )
-    known = add_months(panel["as_of"], CANADA_MONTHS) <= pd.Timestamp(day)
-    assert known.sum() > 30
-    assert canada_labels(panel)[known].equals(canada_labels(falsified)[known])
-    assert not canada_labels(panel)[~known].equals(canada_labels(falsified)[~known])
 
 
 def test_missing_columns_are_named() -> None:
