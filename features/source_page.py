@@ -23,7 +23,8 @@ Every source is public. `shortcast fetch` asks those that say how below; any can
 files (`shortcast import DIR`, as `SOURCE/DAY/FILE`). What is fetched enters the archive only after
 the checks that its description asks for; what fails one lies in quarantine with the reason, and the
 last good snapshot stays in force. Sizes and least records hold for the real source alone. A file
-that lacks a required field, fetched or imported, is refused.
+in today's layout that lacks a required field, fetched or imported, is refused; earlier layouts and
+spellings that the reader knows are read as they are.
 
 "Not confirmed" means that nobody here has seen what the real address answers: what is written of it
 comes from its documentation and from the code of others.

@@ -33,9 +33,13 @@ _WHOLE = 0.5
 
 @walk.register
 def _captures(way: Captures, errand: Errand) -> Iterator[Delivery]:
-    """Fetch the captures of days that are not held, the first of each day, oldest first."""
+    """Fetch the captures of days or months that are not held, the first of each, oldest first."""
     failed: list[str] = []
-    wanted = [(s, a) for s, a in _index(way, errand) if not errand.holds(_day(s))]
+    period = "%Y-%m" if way.monthly else "%Y-%m-%d"
+    held = {f"{s.as_of:{period}}" for s in errand.held if errand.holds(s.as_of)}
+    captures = [(s, a) for s, a in _index(way, errand) if f"{_day(s):{period}}" not in held]
+    first = {f"{_day(s):{period}}": (s, a) for s, a in reversed(captures)}
+    wanted = sorted(first.values())
     for number, (stamp, address) in enumerate(wanted, start=1):
         errand.tell(f"{errand.source.name}: capture {number} of {len(wanted)}, {_day(stamp)}")
         try:

@@ -198,8 +198,10 @@ def find_faults(
         faults += _of("stale", _stale(fetching, delivery, figures))
     if last is not None and not delivery.is_past:
         since = max(last.as_of, seen or last.as_of)
-        faults += _of("columns", _without_columns(delivery, files or {}, last.as_of))
-        faults += _against(source, fetching, delivery, figures, last, since)
+        months = 1 + max((delivery.as_of - since).days, 0) / 30
+        gone = _without_columns(delivery, files or {}, last.as_of, is_recent=months < OLD)
+        faults += _of("columns", gone)
+        faults += _against(source, fetching, delivery, figures, last, months)
     return faults
 
 
@@ -244,10 +246,9 @@ def _against(
     delivery: Delivery,
     figures: Mapping[str, Figures],
     last: ParsedSnapshot,
-    since: date,
+    months: float,
 ) -> Iterator[Fault]:
     """Say what a snapshot has lost, or gained, since the last good one."""
-    months = 1 + max((delivery.as_of - since).days, 0) / 30
     fall = min(fetching.fall * months, MOST_CHANGE)
     growth = fetching.growth * months
     try:
@@ -298,13 +299,14 @@ def _emptied(
             )
 
 
-def _without_columns(delivery: Delivery, files: Mapping[str, Path], last: date) -> Iterator[str]:
+def _without_columns(
+    delivery: Delivery, files: Mapping[str, Path], last: date, *, is_recent: bool
+) -> Iterator[str]:
     """Say which columns the first lines no longer name.
 
     A column that few rows ever filled is not missed by its values, and a reader takes it for one
-    that older states of the file did not have either. Where a third of the names are others, the
-    file has another layout, as one export of the shortage list had in 2021: that its reader could
-    read it says that it knows the layout, and the values tell what is missing.
+    that older states of the file did not have either. Another layout that the reader knows is left
+    to the values alone (`_is_another_layout`), as long as they are compared.
     """
     for part in delivery.parts:
         if part.name not in files:
@@ -323,12 +325,22 @@ def _without_columns(delivery: Delivery, files: Mapping[str, Path], last: date) 
             yield f"{part.name} cannot be unpacked ({type(error).__name__}: {error})"
             continue
         for table, names in before.items():
-            gone = sorted(names - now[table]) if table in now else []
-            if gone and now[table] and 3 * len(gone) < len(names):
+            gone = sorted(names - now[table]) if now.get(table) else []
+            if gone and not (is_recent and _is_another_layout(names, now[table])):
                 yield (
                     f"{table} no longer has the column {gone[0]!r} of the last snapshot, {last}"
                     + (f", nor {len(gone) - 1} more" if len(gone) > 1 else "")
                 )
+
+
+def _is_another_layout(before: set[str], now: set[str]) -> bool:
+    """Return whether a file was laid out anew: a third of its names are gone, and others came.
+
+    In one export of 2021 the shortage list named 10 of 22 columns as before, 5 otherwise, and the
+    rest not at all; a column or two that are gone, or renamed, are no layout.
+    """
+    gone, came = before - now, now - before
+    return len(gone) >= 3 and 3 * len(gone) >= len(before) and 3 * len(came) >= len(gone)
 
 
 def _first_lines(path: Path, name: str) -> dict[str, set[str]]:

@@ -519,7 +519,8 @@ class _Run:
             # A run that was killed had taken it; or it stands in already for what has rotted.
             snapshots = self._archive.snapshots()
             (taken,) = (s for s in snapshots if (s.source, s.as_of) == (name, taken.as_of))
-            if {file.sha256 for file in taken.files} != {o["sha256"] for o in origins.values()}:
+            whole = {file.sha256 for file in taken.files}
+            if not {origin["sha256"] for origin in origins.values()} <= whole:
                 said = "The archive has it already, beside the first bytes of that day."
                 self._end(name, day, "held", said, len(arrivals), size)
                 return None

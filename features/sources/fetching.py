@@ -236,7 +236,7 @@ class Reports(Way):
 
 @dataclass(frozen=True)
 class Captures(Way):
-    """Captures of an address in the Internet Archive, one a day at most.
+    """Captures of an address in the Internet Archive, one a day or a month at most.
 
     Parameters
     ----------
@@ -244,10 +244,13 @@ class Captures(Way):
         The address that was captured.
     file : str
         Name under which a capture lies in the archive.
+    monthly : bool
+        One of each month that has no snapshot yet, for large files that change little.
     """
 
     of: str
     file: str
+    monthly: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_records import LISTED, shortage_list
+from tiny_records import LISTED, orange_book, shortage_list
 
 from shortcast.features import warehouse
 from shortcast.features.archive import Archive
 from shortcast.features.fetching import captures, fetch
+from shortcast.features.sources import registry
 from shortcast.settings import Settings
 
 TODAY = date(2026, 11, 23)
@@ -65,6 +66,25 @@ def test_one_capture_a_day_is_taken_and_days_that_are_held_are_skipped(
     (again,) = fetch(["fda_shortages"], today=TODAY, history=True, config=config).outcomes
     assert again.state == "unchanged"
     assert past.paths() == [INDEX]
+
+
+def test_of_a_large_file_one_capture_a_month_is_taken_and_months_that_are_held_are_skipped(
+    past: Any, config: Settings, tmp_path: Path
+) -> None:
+    book = "www.fda.gov/media/76860/download"
+    days = ("20200105", "20200119", "20200202", "20200209", "20200301")
+    for number, day in enumerate(days):
+        gone = [] if number % 2 else ["000301"]
+        past.capture(book, f"{day}120000", orange_book(discontinued=gone))
+    have = tmp_path / "have" / "orange_book" / "2020-02-20"
+    have.mkdir(parents=True)
+    (have / "SIMULATED-EOBZIP.zip").write_bytes(orange_book())
+    Archive(config.archive).import_tree(tmp_path / "have", registry())
+
+    report = fetch(["orange_book"], today=TODAY, history=True, config=config)
+    assert [o.as_of for o in report.outcomes] == ["2020-01-05", "2020-03-01"], report
+    (again,) = fetch(["orange_book"], today=TODAY, history=True, config=config).outcomes
+    assert again.state == "unchanged"
 
 
 def spoil(path: Path, how: str) -> None:

@@ -188,15 +188,15 @@ def test_a_damaged_file_of_the_last_snapshot_is_named(tmp_path: Any) -> None:
     held_raw = held.read_bytes()
     held.write_bytes(held_raw[:-30])
     with pytest.raises(FetchError, match=r"held\.zip, with which .* is damaged \(BadZipFile\)"):
-        list(_without_columns(delivery, {"x.zip": held}, TODAY))
+        list(_without_columns(delivery, {"x.zip": held}, TODAY, is_recent=True))
     held.write_bytes(held_raw)
     came.write_bytes(held_raw[:-30])
-    (fault,) = _without_columns(delivery, {"x.zip": held}, TODAY)
+    (fault,) = _without_columns(delivery, {"x.zip": held}, TODAY, is_recent=True)
     assert "x.zip cannot be unpacked" in fault
     with zipfile.ZipFile(came, "w") as bundle:
         bundle.writestr("\u00e9.txt", "NAME\tCODE\n")
     came.write_bytes(came.read_bytes().replace("\u00e9".encode(), b"\xc3\xff"))
-    (fault,) = _without_columns(delivery, {"x.zip": held}, TODAY)
+    (fault,) = _without_columns(delivery, {"x.zip": held}, TODAY, is_recent=True)
     assert "x.zip cannot be unpacked" in fault
 
 

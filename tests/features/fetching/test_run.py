@@ -140,6 +140,33 @@ def test_another_layout_that_the_reader_knows_is_accepted(on: Any) -> None:
     assert states(on(TOMORROW, in_the_layout_of_2021(a_list(101)))) == ["accepted"]
 
 
+def test_columns_that_are_gone_are_no_other_layout(on: Any) -> None:
+    def without_what_need_not_be_there(body: bytes) -> bytes:
+        frame = pd.read_csv(
+            io.BytesIO(body), dtype="str", keep_default_na=False, encoding="latin-1"
+        )
+        some = [
+            n for n in frame.columns if str(n).strip().endswith(("Link", "Note", "Contact Info"))
+        ]
+        return (
+            frame.drop(columns=[n for n in some if str(n).strip() != "Resolved Note"])
+            .to_csv(index=False)
+            .encode()
+        )
+
+    assert states(on(TODAY, a_list())) == ["accepted"]
+    (outcome,) = on(TOMORROW, without_what_need_not_be_there(a_list())).outcomes
+    assert "no longer has the column" in outcome.message
+
+
+def test_after_a_quarter_another_layout_is_set_apart_too(on: Any) -> None:
+    """The values of what was last seen so long ago are no measure any more."""
+    assert states(on(TODAY, a_list())) == ["accepted"]
+    later = TODAY + timedelta(days=100)
+    (outcome,) = on(later, in_the_layout_of_2021(a_list(101, day=later))).outcomes
+    assert "no longer has the column" in outcome.message
+
+
 @pytest.mark.parametrize("bad", list(BAD))
 def test_what_fails_a_check_is_set_apart_and_the_last_good_snapshot_stays(
     bad: str, on: Any, config: Settings, caplog: pytest.LogCaptureFixture
