@@ -53,6 +53,7 @@ def in_words(source: Source) -> list[str]:
 
 def _way(fetching: Fetching) -> Iterator[str]:
     if fetching.only_history:
+        yield "It is brought by `shortcast fetch --history` alone."
         return
     rhythm = "every day" if fetching.every_days == 1 else f"every {fetching.every_days} days"
     yield f"Asked {rhythm} at {fetching.way.address}."
@@ -65,7 +66,7 @@ def _way(fetching: Fetching) -> Iterator[str]:
 
 def _kind(way: object) -> str:
     """Return the first line of what a way says of itself."""
-    return (inspect.getdoc(type(way)) or "").splitlines()[0]
+    return (inspect.getdoc(type(way)) or "").splitlines()[0].replace("``", "`")
 
 
 def _expected(fetching: Fetching) -> Iterator[str]:

@@ -365,7 +365,7 @@ def fetch(
     """Bring the archive up to date from the official addresses.
 
     What fails a check is set apart; the last good snapshot then stays in force, and the exit code
-    is 1.
+    is 1, as it is where a source that was named could not be asked.
 
     Example: shortcast fetch
 
@@ -406,12 +406,13 @@ def fetch(
         _say_if_simulated(_data_of_home())
         columns = ("source", "state", "as_of", "files", "bytes", "message")
         rows = [[getattr(outcome, name) for name in columns] for outcome in report.outcomes]
-        _print_table("Fetched", columns, rows)
+        if rows or not (report.left_out or report.not_due):
+            _print_table("Fetched", columns, rows)
         for name, why in report.left_out.items():
             typer.echo(f"not asked: {name}: {why}")
         if report.not_due:
             typer.echo(f"not due: {', '.join(report.not_due)}")
-    if report.failed:
+    if report.failed or (sources and (report.left_out or report.not_due)):
         raise typer.Exit(1)
 
 

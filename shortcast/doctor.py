@@ -225,9 +225,16 @@ def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
         strays = sum(path.is_file() for path in (archive.root / STRAYS).rglob("*"))
         more = f", and {strays} that were never noted lie in {STRAYS}" if strays else ""
         yield Finding("archive", True, f"{len(places)} files are there{more}.")
-    sizes = [p.stat().st_size for p in config.quarantine.rglob("*") if p.is_file()]
-    if sizes:
-        found = f"{sum(sizes) / 1e6:.1f} MB that failed a check lie in {config.quarantine}."
+    kept = [p for p in config.quarantine.rglob("*") if p.is_file() and p.name != "reason.json"]
+    if kept:
+        size, newest = (
+            sum(p.stat().st_size for p in kept),
+            max(kept, key=lambda p: p.stat().st_mtime),
+        )
+        found = (
+            f"{size / 1e6:.1f} MB that failed a check lie in {config.quarantine}; the newest is "
+            f"{newest.parent.relative_to(config.quarantine)}, with the reason beside it."
+        )
         yield Finding("quarantine", True, found)
 
 
@@ -256,6 +263,7 @@ def _database(config: Settings, _: datetime) -> Iterator[Finding]:
 
 
 def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
+    from shortcast.features.archive import Archive
     from shortcast.features.fetch_log import standings
     from shortcast.features.sources import registry
     from shortcast.features.warehouse import judged_on, open_warehouse
@@ -263,12 +271,22 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
     from shortcast.monitoring.freshness import findings, freshness
 
     if not config.warehouse.exists():
-        yield Finding(
-            "sources",
-            False,
-            "There are no records yet, or none was built into a warehouse.",
-            "make up (simulated records), or: make up RECORDS=DIR.",
+        try:
+            held = Archive(config.archive).snapshots()
+        except ShortcastError:
+            # The archive's own line says so.
+            held = []
+        found, mend = (
+            "There are no records yet.",
+            (
+                "make up (simulated records), make up RECORDS=DIR, or, on a connected machine: "
+                "shortcast fetch, shortcast build."
+            ),
         )
+        if held:
+            found = f"The {len(held)} snapshots of the archive were not built into a warehouse yet."
+            mend = "shortcast build."
+        yield Finding("sources", False, found, mend)
         return
     try:
         with open_warehouse(config) as connection:
@@ -281,12 +299,14 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
     wrong = findings(states)
     for fault in wrong:
         mend = (
-            f"Put a newer file into {config.records_inbox / fault.subject / 'AS_OF'} and run: "
+            f"Put its newest files into {config.records_inbox / fault.subject / 'AS_OF'} and run: "
             "shortcast run import, shortcast run build."
         )
         found, fetching = fault.message, registry()[fault.subject].fetching
         if fetching is not None:
-            mend = f"shortcast fetch {fault.subject}. Or without a network: {mend}"
+            history = " --history" if fetching.only_history else ""
+            asked = f"shortcast fetch {fault.subject}{history}, shortcast build."
+            mend = f"{asked} Or without a network: {mend}"
             if needs := fetching.needs(config.keys):
                 found = f"{found} It is not asked: {needs}."
                 mend = f"Set what it needs, and run: {mend}"

@@ -407,7 +407,11 @@ class _Run:
         last: Snapshot | None,
         size: int,
     ) -> None:
-        kept = f"the snapshot of {last.as_of} stays in force" if last else "there is none before it"
+        kept = (
+            f"the snapshot of {last.as_of} stays in force"
+            if last
+            else "there is no earlier snapshot"
+        )
         more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
         confirmable = may_be_confirmed(faults)
         do = "look at the source, and fetch again"

@@ -157,6 +157,13 @@ def test_a_table_on_a_terminal_shows_brackets_as_they_are(monkeypatch: pytest.Mo
     assert "'see [/help] [key]'" in screen.getvalue()
 
 
+def test_a_source_that_was_named_and_could_not_be_asked_ends_with_one(shortcast: Shell) -> None:
+    answer = shortcast("fetch", "fda_inspections")
+    assert answer.code == 1
+    assert "not asked: fda_inspections: it needs SHORTCAST_DASHBOARD_USER" in answer.out
+    assert "state\tas_of" not in answer.out, "there is nothing for a table to tell"
+
+
 def test_a_fetch_without_a_contact_says_so(
     shortcast: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,7 +76,13 @@ def test_a_file_that_the_archive_has_lost_is_named_and_the_quarantine_s_size_tol
     kept_out = settings().quarantine / "nadac" / "2020-01-02"
     kept_out.mkdir(parents=True)
     (kept_out / "nadac.csv").write_bytes(bytes(2_500_000))
-    assert looked("quarantine").found.startswith("2.5 MB that failed a check lie in")
+    (kept_out / "reason.json").write_text("{}")
+    found = looked("quarantine")
+    assert found.found.startswith("2.5 MB that failed a check lie in")
+    assert "the newest is nadac/2020-01-02" in found.found
+    (kept_out / "nadac.csv").unlink()
+    assert not [f for f in examine() if f.check == "quarantine"], "what was confirmed is taken in"
+    assert looked("sources").do == "shortcast build."
 
 
 def test_an_old_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +224,7 @@ def test_a_source_without_its_key_says_which_setting_it_needs_and_no_value(
     both = "It is not asked: it needs SHORTCAST_DASHBOARD_USER and SHORTCAST_DASHBOARD_KEY."
     found = looked("source fda_inspections")
     assert found.found.endswith(both)
-    assert found.do.startswith("Set what it needs, and run: shortcast fetch fda_inspections. ")
+    assert found.do.startswith("Set what it needs, and run: shortcast fetch fda_inspections, ")
     assert "SHORTCAST_" not in looked("source nadac").found, "it is asked without any"
 
     monkeypatch.setenv("SHORTCAST_DASHBOARD_USER", "pharmacist@x.example")

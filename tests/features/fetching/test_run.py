@@ -228,7 +228,7 @@ def test_real_records_are_held_against_what_is_expected_of_the_source(on: Any) -
     assert outcome.state == "quarantined"
     assert "bytes, and from 200,000" in outcome.message
     assert "100 records, and at least 800 are expected" in outcome.message
-    assert "there is none before it" in outcome.message
+    assert "there is no earlier snapshot" in outcome.message
 
     (outcome,) = on(TODAY, a_list(LONG, TODAY - timedelta(days=80)), real=True).outcomes
     assert "more than 45 days before 2026-11-23" in outcome.message
