@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,6 +29,7 @@ from shortcast.features.archive import (
     write_line,
 )
 from shortcast.features.kind import WARNING, Data, data_of, marked
+from shortcast.features.sources.tables import DAMAGED_ZIP
 
 ABOUT, LEDGER = "README.txt", "ledger.jsonl"
 #: First line of the readme: what the file is, and how it is laid out.
@@ -145,11 +145,7 @@ def read_export(
             entries = _checked(archive, bundle, file, progress)
             archive.mend()
             report = archive.take(_snapshots(archive, bundle, entries, progress))
-    except (
-        *(zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error),
-        # An encrypted member, and a damaged name.
-        *(RuntimeError, UnicodeDecodeError),
-    ) as error:
+    except DAMAGED_ZIP as error:
         raise _damaged(file, str(error)) from error
     except OSError as error:
         raise ShortcastError(

@@ -193,6 +193,7 @@ def _home(config: Settings, _: datetime) -> Iterator[Finding]:
 def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
     """Look whether the files of the archive are there; 'archive verify' reads them all."""
     from shortcast.features.archive import STRAYS, Archive
+    from shortcast.features.fetch_log import REASON
     from shortcast.features.parse import DAMAGED
     from shortcast.features.warehouse import open_warehouse
 
@@ -225,12 +226,10 @@ def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
         strays = sum(path.is_file() for path in (archive.root / STRAYS).rglob("*"))
         more = f", and {strays} that were never noted lie in {STRAYS}" if strays else ""
         yield Finding("archive", True, f"{len(places)} files are there{more}.")
-    kept = [p for p in config.quarantine.rglob("*") if p.is_file() and p.name != "reason.json"]
+    kept = [p for p in config.quarantine.rglob("*") if p.is_file() and p.name != REASON]
     if kept:
-        size, newest = (
-            sum(p.stat().st_size for p in kept),
-            max(kept, key=lambda p: p.stat().st_mtime),
-        )
+        size = sum(p.stat().st_size for p in kept)
+        newest = max(kept, key=lambda p: p.stat().st_mtime)
         found = (
             f"{size / 1e6:.1f} MB that failed a check lie in {config.quarantine}; the newest is "
             f"{newest.parent.relative_to(config.quarantine)}, with the reason beside it."
@@ -276,12 +275,10 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
         except ShortcastError:
             # The archive's own line says so.
             held = []
-        found, mend = (
-            "There are no records yet.",
-            (
-                "make up (simulated records), make up RECORDS=DIR, or, on a connected machine: "
-                "shortcast fetch, shortcast build."
-            ),
+        found = "There are no records yet."
+        mend = (
+            "make up (simulated records), make up RECORDS=DIR, or, on a connected machine: "
+            "shortcast fetch, shortcast build."
         )
         if held:
             found = f"The {len(held)} snapshots of the archive were not built into a warehouse yet."

@@ -35,11 +35,16 @@ _WHOLE = 0.5
 def _captures(way: Captures, errand: Errand) -> Iterator[Delivery]:
     """Fetch the captures of days or months that are not held, the first of each, oldest first."""
     failed: list[str] = []
-    period = "%Y-%m" if way.monthly else "%Y-%m-%d"
-    held = {f"{s.as_of:{period}}" for s in errand.held if errand.holds(s.as_of)}
-    captures = [(s, a) for s, a in _index(way, errand) if f"{_day(s):{period}}" not in held]
-    first = {f"{_day(s):{period}}": (s, a) for s, a in reversed(captures)}
-    wanted = sorted(first.values())
+    digits = 6 if way.monthly else 8
+    held: dict[str, list[date]] = {}
+    for snapshot in errand.held:
+        held.setdefault(f"{snapshot.as_of:%Y%m%d}"[:digits], []).append(snapshot.as_of)
+    # One that is whole will do: no more of the archive is read than that.
+    wanted = [
+        (stamp, address)
+        for stamp, address in _index(way, errand, digits)
+        if not any(map(errand.holds, held.get(stamp[:digits], [])))
+    ]
     for number, (stamp, address) in enumerate(wanted, start=1):
         errand.tell(f"{errand.source.name}: capture {number} of {len(wanted)}, {_day(stamp)}")
         try:
@@ -111,10 +116,11 @@ def _page(stamp: str, address: str, errand: Errand) -> Path:
     return part.path.replace(path)
 
 
-def _index(way: Captures | CapturedPages, errand: Errand) -> list[tuple[str, str]]:
+def _index(way: Captures | CapturedPages, errand: Errand, digits: int = 8) -> list[tuple[str, str]]:
     """Return the first good capture of each day: its time stamp, and the address as captured.
 
-    One that has the bytes of the one before it tells nothing new and is passed over.
+    With six ``digits`` of the time stamps, which name the month, that of each month. One that has
+    the bytes of the one before it tells nothing new and is passed over.
     """
     query = {
         "url": way.of,
@@ -127,15 +133,15 @@ def _index(way: Captures | CapturedPages, errand: Errand) -> list[tuple[str, str
         raise FetchError(
             f"{way.address} answered without a list of captures; look whether it has changed."
         )
-    by_day: dict[str, tuple[str, str]] = {}
+    first: dict[str, tuple[str, str]] = {}
     last = None
     for stamp, address, status, digest in sorted(map(tuple, rows[1:])):
-        if _is_stamp(stamp) and status == "200" and stamp[:8] not in by_day:
+        if _is_stamp(stamp) and status == "200" and stamp[:digits] not in first:
             if digest != last:
-                by_day[stamp[:8]] = (stamp, address)
+                first[stamp[:digits]] = (stamp, address)
             last = digest
     # What a capture of today shows is what is fetched today.
-    return [c for c in by_day.values() if _day(c[0]) < errand.today]
+    return [c for c in first.values() if _day(c[0]) < errand.today]
 
 
 def _place(stamp: str, address: str) -> str:

@@ -7,10 +7,8 @@ any says so does not enter the archive.
 from __future__ import annotations
 
 import gzip
-import lzma
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -25,6 +23,7 @@ from shortcast.features.parse import MAX_REJECTED_SHARE, ParsedSnapshot, count_r
 from shortcast.features.sources import corrections
 from shortcast.features.sources.contract import Reading, Source, SourceError, Table
 from shortcast.features.sources.fetching import Fetching
+from shortcast.features.sources.tables import DAMAGED_ZIP
 
 #: Differences of so few rows are never held against a snapshot; nor is it that a short list has
 #: so many new ones.
@@ -45,10 +44,7 @@ BACK = timedelta(days=14)
 
 
 #: What reading a packed file that is damaged ends with.
-_DAMAGED = (
-    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError),
-    *(zlib.error, lzma.LZMAError, UnicodeDecodeError),
-)
+_DAMAGED = (*DAMAGED_ZIP, OSError)
 #: Between the cells of the first line of a table of text.
 _BETWEEN = re.compile("[,\t~|]")
 #: The first line of a table lies within so many bytes.

@@ -30,7 +30,7 @@ from shortcast.features.sources._product_tables import (
     split_remark,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
-from shortcast.features.sources.fetching import Captures, Fetching, Newest, PlainFile
+from shortcast.features.sources.fetching import CAPTURES, Captures, Fetching, Newest, PlainFile
 from shortcast.features.sources.tables import (
     join_texts,
     parse_dates,
@@ -380,7 +380,7 @@ SOURCE = Source(
         fall=0.05,
         newest=Newest("approvals", "approval_date", within_days=90),
         history=Captures(
-            "https://web.archive.org/cdx/search/cdx",
+            CAPTURES,
             of="www.fda.gov/media/89850/download",
             file="drugsatfda.zip",
             monthly=True,

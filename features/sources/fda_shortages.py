@@ -15,7 +15,7 @@ import pandas as pd
 from shortcast.features.sources._fda_exports import note_values, only_file, pick_columns, spelled
 from shortcast.features.sources._shortage_tables import LISTINGS, POSTINGS, read_listings
 from shortcast.features.sources.contract import Reading, Source
-from shortcast.features.sources.fetching import Captures, Fetching, Newest, PlainFile
+from shortcast.features.sources.fetching import CAPTURES, Captures, Fetching, Newest, PlainFile
 from shortcast.features.sources.tables import (
     read_bytes,
     read_csv,
@@ -153,7 +153,7 @@ SOURCE = Source(
         unparsed=0.05,
         newest=Newest("shortage_listings", "update_date", within_days=45),
         history=Captures(
-            "https://web.archive.org/cdx/search/cdx",
+            CAPTURES,
             of="www.accessdata.fda.gov/scripts/drugshortages/Drugshortages.cfm",
             file="Drugshortages.csv",
         ),

@@ -32,7 +32,7 @@ from shortcast.features.sources._fda_exports import (
     spelled,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, Table
-from shortcast.features.sources.fetching import CapturedPages, Fetching
+from shortcast.features.sources.fetching import CAPTURES, CapturedPages, Fetching
 from shortcast.features.sources.tables import parse_dates
 
 SPELLS = Table(
@@ -57,7 +57,7 @@ _REQUIRED = {
 #: From then on there are captures of the CSV export, which show presentations.
 _CSV_SINCE = date(2019, 10, 31)
 _PAGES = CapturedPages(
-    "https://web.archive.org/cdx/search/cdx",
+    CAPTURES,
     of="www.accessdata.fda.gov/scripts/drugshortages/default.cfm",
     file="shortage_list_history.csv",
     until=_CSV_SINCE,

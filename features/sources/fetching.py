@@ -10,6 +10,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+#: The index of what the Internet Archive captured.
+CAPTURES = "https://web.archive.org/cdx/search/cdx"
+
 
 @dataclass(frozen=True)
 class Way:

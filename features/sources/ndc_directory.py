@@ -18,7 +18,7 @@ import pandas as pd
 
 from shortcast.features.sources._plain_tables import nullable, read_plain
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
-from shortcast.features.sources.fetching import Captures, Fetching, Newest, PlainFile
+from shortcast.features.sources.fetching import CAPTURES, Captures, Fetching, Newest, PlainFile
 from shortcast.features.sources.tables import (
     parse_dates,
     read_zip,
@@ -264,7 +264,7 @@ SOURCE = Source(
         fall=0.1,
         newest=Newest("ndc_products", "start_marketing_date", within_days=60),
         history=Captures(
-            "https://web.archive.org/cdx/search/cdx",
+            CAPTURES,
             of="www.accessdata.fda.gov/cder/ndctext.zip",
             file="ndctext.zip",
             monthly=True,

@@ -23,7 +23,7 @@ from shortcast.features.sources._product_tables import (
     split_remark,
 )
 from shortcast.features.sources.contract import Column, Reading, Source, SourceError, Table
-from shortcast.features.sources.fetching import Captures, Fetching, Newest, PlainFile
+from shortcast.features.sources.fetching import CAPTURES, Captures, Fetching, Newest, PlainFile
 from shortcast.features.sources.tables import (
     parse_dates,
     read_zip,
@@ -225,7 +225,7 @@ SOURCE = Source(
         fall=0.05,
         newest=Newest("orange_book_products", "approval_date", within_days=120),
         history=Captures(
-            "https://web.archive.org/cdx/search/cdx",
+            CAPTURES,
             of="www.fda.gov/media/76860/download",
             file="EOBZIP.zip",
             monthly=True,

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
+import lzma
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -25,6 +29,12 @@ _WIDTHLESS = str.maketrans({"\u200b": " ", "\ufeff": " "})
 _MOST_UNPACKED, _MOST_TIMES, _SMALL = 1 << 30, 200, 32 << 20
 #: No public record of US drugs is older; a date before it is a typing error.
 EARLIEST = date(1900, 1, 1)
+#: What reading a zip that is damaged ends with, besides errors of the disk.
+DAMAGED_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    # An encrypted member, one packed in a way that is not known here, a damaged name.
+    *(RuntimeError, NotImplementedError, UnicodeDecodeError),
+)
 
 
 def _bad_utf8_as_cp1252(error: UnicodeError) -> tuple[str, int]:
@@ -386,9 +396,6 @@ def read_bytes(path: Path) -> bytes:
     SourceError
         If the compressed file is damaged or cut short, or unpacks to more than it may.
     """
-    import gzip
-    import zlib
-
     if path.suffix != ".gz":
         return path.read_bytes()
     most = most_unpacked(path.stat().st_size)
@@ -433,10 +440,6 @@ def read_zip(path: Path, *, only: str | None = None) -> dict[str, bytes]:
         If the file is no zip, is cut short, is encrypted, a member fails its checksum, or all that
         is read unpacks to more than it may.
     """
-    import lzma
-    import zipfile
-    import zlib
-
     found: dict[str, bytes] = {}
     try:
         left = most = most_unpacked(path.stat().st_size)
@@ -452,11 +455,7 @@ def read_zip(path: Path, *, only: str | None = None) -> dict[str, bytes]:
                     raise _too_much(path, most)
                 found[Path(name).name] = raw
         return found
-    except (
-        *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-        # An encrypted member, one packed in a way that is not known here, a damaged name.
-        *(RuntimeError, NotImplementedError, UnicodeDecodeError),
-    ) as error:
+    except (*DAMAGED_ZIP, OSError) as error:
         raise SourceError(
             f"{path.name} is not a whole zip file ({error}); fetch it again."
         ) from error

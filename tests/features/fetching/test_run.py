@@ -117,10 +117,15 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+def cells_of(body: bytes) -> pd.DataFrame:
+    frame = pd.read_csv(io.BytesIO(body), dtype="str", keep_default_na=False, encoding="latin-1")
+    return frame.rename(columns=lambda name: str(name).strip())
+
+
 def in_the_layout_of_2021(body: bytes) -> bytes:
     """Spell the list as one export of that year did: names in small letters, and fewer columns."""
-    frame = pd.read_csv(io.BytesIO(body), dtype="str", keep_default_na=False, encoding="latin-1")
-    frame.columns = [str(name).strip().lower().replace(" ", "_") for name in frame.columns]
+    frame = cells_of(body)
+    frame.columns = [name.lower().replace(" ", "_") for name in frame.columns]
     spelled = {
         "type_of_update": "update_type",
         "date_of_update": "update_date",
@@ -141,21 +146,11 @@ def test_another_layout_that_the_reader_knows_is_accepted(on: Any) -> None:
 
 
 def test_columns_that_are_gone_are_no_other_layout(on: Any) -> None:
-    def without_what_need_not_be_there(body: bytes) -> bytes:
-        frame = pd.read_csv(
-            io.BytesIO(body), dtype="str", keep_default_na=False, encoding="latin-1"
-        )
-        some = [
-            n for n in frame.columns if str(n).strip().endswith(("Link", "Note", "Contact Info"))
-        ]
-        return (
-            frame.drop(columns=[n for n in some if str(n).strip() != "Resolved Note"])
-            .to_csv(index=False)
-            .encode()
-        )
-
+    frame = cells_of(a_list())
+    need_not = [n for n in frame.columns if n.endswith(("Link", "Note", "Contact Info"))]
+    need_not.remove("Resolved Note")
     assert states(on(TODAY, a_list())) == ["accepted"]
-    (outcome,) = on(TOMORROW, without_what_need_not_be_there(a_list())).outcomes
+    (outcome,) = on(TOMORROW, frame.drop(columns=need_not).to_csv(index=False).encode()).outcomes
     assert "no longer has the column" in outcome.message
 
 
