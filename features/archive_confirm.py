@@ -97,8 +97,7 @@ def confirm(name: str, config: Settings) -> Confirmed:
         )
     if not about.get("confirmable"):
         raise ShortcastError(
-            f"{name} is not for anyone to confirm: {about.get('message') or 'no reason is noted'} "
-            f"Fetch it again: shortcast fetch {source}."
+            f"{name} is not for anyone to confirm: {about.get('message') or 'no reason is noted.'}"
         )
     files = _to_take(archive, config.quarantine, about, checksums)
     archive.require_kind(data_of(files[0][0].file), name)

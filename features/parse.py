@@ -18,12 +18,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,6 +42,7 @@ from shortcast.features.sources.contract import (
     SourceError,
     Table,
 )
+from shortcast.processes import processes
 
 #: A snapshot with a larger share of unusable rows is refused whole.
 MAX_REJECTED_SHARE = 0.5
@@ -315,12 +316,12 @@ def _parse(
     return sorted(done, key=lambda p: (p.source, p.as_of))
 
 
-def _pool(workers: int, snapshots: Sequence[Snapshot]) -> Executor:
+def _pool(workers: int, snapshots: Sequence[Snapshot]) -> AbstractContextManager[Executor]:
     """Return what parses the snapshots: processes, or this one if there is little to do."""
     workers = min(workers, len(snapshots))
     if workers == 1 or sum(f.bytes for s in snapshots for f in s.files) < PROCESSES_FROM_BYTES:
         return ThreadPoolExecutor(1)
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return processes(workers)
 
 
 def _read_cached(snapshot: Snapshot, folder: Path) -> ParsedSnapshot | None:

@@ -114,7 +114,36 @@ def page() -> str:
     str
     """
     sections = [_section(source) for source in registry().values()]
-    return _HEAD + "\n".join(sections)
+    return _HEAD + _overview() + "\n".join(sections)
+
+
+def _overview() -> str:
+    """Return a table of all sources, one a line."""
+    lines = [
+        "| source | what | how it comes | keys | past | confirmed |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for source in registry().values():
+        fetching = source.fetching
+        link = f"[`{source.name}`](#{_anchor(source)})"
+        if fetching is None:
+            cells = [link, source.title, "by hand: exported and imported", "", "", ""]
+        else:
+            rhythm = "day" if fetching.every_days == 1 else f"{fetching.every_days} days"
+            way = "fetched once" if fetching.only_history else f"fetched every {rhythm}"
+            needed = [f"`SHORTCAST_{key.upper()}`" for key in fetching.keys]
+            useful = [f"`SHORTCAST_{key.upper()}` (optional)" for key in fetching.optional_keys]
+            past = "`--history`" if fetching.history or fetching.only_history else ""
+            seen = f"{fetching.checked_on}" if fetching.checked_on else "no"
+            cells = [link, source.title, way, ", ".join(needed + useful), past, seen]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def _anchor(source: Source) -> str:
+    """Return what a heading's link is called: small letters, blanks as hyphens, no other signs."""
+    heading = f"{source.title} (`{source.name}`)".lower().replace(" ", "-")
+    return "".join(sign for sign in heading if sign.isalnum() or sign in "-_")
 
 
 def _section(source: Source) -> str:

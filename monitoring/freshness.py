@@ -244,7 +244,7 @@ def _finding(state: Freshness) -> Finding | None:
             "source",
             state.source,
             "warning",
-            f"{state.title}: no snapshot yet; fetch or import one.{_and_why(state)}",
+            f"{state.title}: no snapshot yet.{_and_why(state)}",
         )
     if state.state != "fresh":
         bound = LATE_AFTER if state.state == "late" else STALE_AFTER

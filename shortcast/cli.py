@@ -6,12 +6,14 @@ import errno
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from enum import IntEnum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 # Nothing leaves the machine unasked; mlflow reads this when it is first imported.
@@ -70,9 +72,14 @@ class Horizon(IntEnum):
 
 
 def main() -> None:
-    """Run the command line: exit 0, 1 on a failure that is explained, 2 on wrong usage."""
+    """Run the command line: exit 0, 1 on a failure that is explained, 2 on wrong usage.
+
+    130 where it was interrupted.
+    """
+    interrupts: list[int] = []
     try:
-        app()
+        with _noted(interrupts):
+            app()
     except ShortcastError as error:
         _fail(str(error))
     except OSError as error:
@@ -82,8 +89,37 @@ def main() -> None:
             raise
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror}; check the path, who may write to it, and its space.")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (SystemExit, RuntimeError):
+        # Typer makes an exit of an interrupt, and DuckDB an error of one amid a query.
+        if not interrupts:
+            raise
+        _interrupted()
+
+
+@contextmanager
+def _noted(interrupts: list[int]) -> Iterator[None]:
+    """Note every interrupt from the keyboard before it is raised as ever."""
+
+    def take_note(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        signal.default_int_handler(number, frame)
+
+    # A shell that starts a command in its background has it ignore interrupts.
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, take_note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupted() -> NoReturn:
+    """Say that an interrupt has ended the command, and exit as shells expect."""
+    said = "interrupted; what was finished is kept, and the same command goes on from there."
+    _err.print(f"shortcast: {said}", soft_wrap=True)
+    sys.exit(130)
 
 
 def _fail(sentence: str) -> NoReturn:
@@ -226,6 +262,8 @@ def _tell_import(report: ImportReport, as_json: bool) -> None:
         typer.echo(f"set aside: {entry.source}/{entry.as_of}/{entry.file}: {entry.reason}")
     for line in report.passed_over:
         typer.echo(f"passed over: {line}")
+    if report.added:
+        typer.echo("Go on with: shortcast build")
 
 
 @_archive.command()
@@ -240,13 +278,15 @@ def verify(as_json: AsJson = False) -> None:
 
     config = settings()
     archive = Archive(config.archive)
-    data = "real"
+    data, count = "real", None
     with suppress(ShortcastError):  # a ledger that cannot be read is among the faults
         data = archive.data() or data
     with exclusive(config.home, what="the check of the archive"), _progress() as tell:
         faults = check(archive, progress=tell)
     if as_json:
-        _print_json({"data": data, "good": not faults, "faults": faults})
+        with suppress(ShortcastError):
+            count = len(archive.entries())
+        _print_json({"data": data, "good": not faults, "files": count, "faults": faults})
     else:
         _say_if_simulated(data)
     for line in [] if as_json else faults:
@@ -412,6 +452,15 @@ def fetch(
             typer.echo(f"not asked: {name}: {why}")
         if report.not_due:
             typer.echo(f"not due: {', '.join(report.not_due)}")
+        if report.added:
+            typer.echo("Go on with: shortcast build")
+    if report.is_cut_off and not settings().fetch_via:
+        _err.print(
+            "shortcast: nothing has answered; see whether this machine is connected. Without a "
+            "network, bring an archive from a machine that has one: there 'shortcast archive "
+            "export FILE', here 'shortcast archive import FILE'.",
+            soft_wrap=True,
+        )
     if report.failed or (sources and (report.left_out or report.not_due)):
         raise typer.Exit(1)
 

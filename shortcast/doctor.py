@@ -35,6 +35,9 @@ ROOM = 2 * 10**9
 #: The backtest, which says how good the model is, trains it anew as often.
 RETRAIN = timedelta(days=31 * RETRAIN_MONTHS)
 
+#: So many sources with the same remedy are told one by one.
+FEW = 3
+
 #: A source's clock may be ahead of ours by so much.
 GRACE = timedelta(days=1)
 
@@ -193,7 +196,7 @@ def _home(config: Settings, _: datetime) -> Iterator[Finding]:
 def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
     """Look whether the files of the archive are there; 'archive verify' reads them all."""
     from shortcast.features.archive import STRAYS, Archive
-    from shortcast.features.fetch_log import REASON
+    from shortcast.features.fetch_log import REASON, standings
     from shortcast.features.parse import DAMAGED
     from shortcast.features.warehouse import open_warehouse
 
@@ -204,9 +207,9 @@ def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
         return  # the home's check says so
     places = {archive.path(entry): entry for entry in entries}
     lost = [p for p, e in places.items() if not p.is_file() or p.stat().st_size != e.bytes]
-    apart: list[tuple[str, date]] = []
+    damaged: list[tuple[str, date]] = []
     with suppress(ShortcastError, duckdb.Error), open_warehouse(config) as connection:
-        apart = connection.execute(
+        damaged = connection.execute(
             "SELECT source, as_of FROM snapshots WHERE state = 'refused' AND contains(reason, ?) "
             "ORDER BY ALL",
             [DAMAGED],
@@ -218,14 +221,27 @@ def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
     if lost:
         found = f"Of {len(places)} files {len(lost)} are lost or cut short, the first {lost[0]}."
         yield Finding("archive", False, found, again)
-    elif apart:
-        source, day = apart[0]
-        found = f"The warehouse is without {len(apart)} damaged snapshots, such as {source}/{day}."
+    elif damaged:
+        source, day = damaged[0]
+        found = (
+            f"The warehouse is without {len(damaged)} damaged snapshots, such as {source}/{day}."
+        )
         yield Finding("archive", False, found, again)
     else:
         strays = sum(path.is_file() for path in (archive.root / STRAYS).rglob("*"))
         more = f", and {strays} that were never noted lie in {STRAYS}" if strays else ""
         yield Finding("archive", True, f"{len(places)} files are there{more}.")
+    last = [standing.last for standing in standings(config.fetching).values()]
+    apart = [f"{o.source}/{o.as_of}" for o in last if o.state == "quarantined"]
+    if apart:
+        yield Finding(
+            "quarantine",
+            False,
+            f"What the last fetch brought of {', '.join(apart)} failed a check.",
+            f"Read {REASON} in {config.quarantine}/SOURCE/DAY; where the source is right: "
+            "shortcast archive confirm SOURCE/DAY.",
+        )
+        return
     kept = [p for p in config.quarantine.rglob("*") if p.is_file() and p.name != REASON]
     if kept:
         size = sum(p.stat().st_size for p in kept)
@@ -264,7 +280,6 @@ def _database(config: Settings, _: datetime) -> Iterator[Finding]:
 def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
     from shortcast.features.archive import Archive
     from shortcast.features.fetch_log import standings
-    from shortcast.features.sources import registry
     from shortcast.features.warehouse import judged_on, open_warehouse
     from shortcast.monitoring import corrections
     from shortcast.monitoring.freshness import findings, freshness
@@ -294,26 +309,43 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding("sources", False, "The warehouse cannot be read.", _rebuild(error))
         return
     wrong = findings(states)
+    remedies: dict[str, dict[str, str]] = {}
     for fault in wrong:
-        mend = (
-            f"Put its newest files into {config.records_inbox / fault.subject / 'AS_OF'} and run: "
-            "shortcast run import, shortcast run build."
-        )
-        found, fetching = fault.message, registry()[fault.subject].fetching
-        if fetching is not None:
-            history = " --history" if fetching.only_history else ""
-            asked = f"shortcast fetch {fault.subject}{history}, shortcast build."
-            mend = f"{asked} Or without a network: {mend}"
-            if needs := fetching.needs(config.keys):
-                found = f"{found} It is not asked: {needs}."
-                mend = f"Set what it needs, and run: {mend}"
-        yield Finding(f"source {fault.subject}", False, found, mend)
+        how = _how_to_bring(fault.subject, config)
+        remedies.setdefault(how, {})[fault.subject] = fault.message
+    for how, faults in remedies.items():
+        if len(faults) > FEW:
+            found = (
+                f"{len(faults)} are missing, old or faulty: {', '.join(faults)}; the page /sources "
+                "says what is wrong with each."
+            )
+            yield Finding("sources", False, found, how.replace("SOURCE", " ".join(faults), 1))
+            continue
+        for name, found in faults.items():
+            yield Finding(f"source {name}", False, found, how.replace("SOURCE", name))
     for fault in over:
         mend = "Change its line in features/sources/corrections.csv."
         yield Finding("corrections", False, fault.message, mend)
     well = len(states) - len(wrong)
     if well:
         yield Finding("sources", True, f"{well} of {len(states)} are as fresh as on {day}.")
+
+
+def _how_to_bring(name: str, config: Settings) -> str:
+    """Say how a source's newest state comes; SOURCE stands for its name."""
+    from shortcast.features.sources import registry
+
+    by_hand = (
+        f"put its newest files into {config.records_inbox}/SOURCE/AS_OF and run: shortcast run "
+        "import, shortcast run build."
+    )
+    fetching = registry()[name].fetching
+    if fetching is None:
+        return f"It is exported by hand: {by_hand}"
+    history = " --history" if fetching.only_history else ""
+    how = f"shortcast fetch SOURCE{history}, shortcast build. Or without a network: {by_hand}"
+    needs = fetching.needs(config.keys)
+    return f"{needs[0].upper()}{needs[1:]}; set that, and run: {how}" if needs else how
 
 
 def _champion(config: Settings, _: datetime) -> Iterator[Finding]:

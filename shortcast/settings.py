@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,14 @@ def _of_file(path: Path) -> dict[str, str]:
     for line in lines:
         name, _, value = line.removeprefix("export ").partition("=")
         name, value = name.strip().upper(), value.strip()
+        if name.startswith("SHORTCAST_") and name not in {*known, SECRETS_FILE}:
+            # Passing over a misspelt key would look as if the source had refused it.
+            near = get_close_matches(name, known, n=1)
+            meant = f"; {near[0]} is one" if near else ""
+            raise ShortcastError(
+                f"{path}, which {SECRETS_FILE} names, sets {name}, which is no setting{meant}; "
+                "mend the line, or remove it."
+            )
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]
         if value and name in known and name not in around:

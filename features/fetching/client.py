@@ -43,6 +43,8 @@ T = TypeVar("T")
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+#: Where so many hosts were silent and none has answered, no other is asked.
+_SILENT = 3
 #: A description of files, or one page of an interface, is smaller than this.
 _MOST_OF_A_PAGE = 64_000_000
 _TELL_EVERY = 5_000_000
@@ -226,6 +228,7 @@ class Client:
         self.retried: list[str] = []
         self._last: dict[str, float] = {}
         self._down: set[str] = set()
+        self._was_answered = False
         self._http = httpx2.Client(
             headers={"User-Agent": _user_agent(self.contact)},
             timeout=httpx2.Timeout(self._manners.timeout, connect=min(self._manners.timeout, 15)),
@@ -233,6 +236,11 @@ class Client:
             trust_env=not is_here,
             verify=_certificates(trust_env=not is_here),
         )
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether nothing that was asked has answered: most likely there is no network."""
+        return bool(self._down) and not self._was_answered
 
     def close(self) -> None:
         """Give up the connections."""
@@ -495,13 +503,18 @@ class Client:
 
     def _persist(self, address: str, once: Callable[[], T]) -> T:
         """Try until it succeeds or the tries are used up."""
-        host = urlsplit(_led_to(address, "")).netloc
+        host = urlsplit(self._place(_led_to(address, ""))).netloc
+        if self.is_cut_off and len(self._down) >= _SILENT:
+            raise FetchError(
+                f"Nothing has answered in this run, so {self._named(address)} was not asked; see "
+                "whether this machine is connected."
+            )
         if host in self._down:
             raise FetchError(
-                f"{host} did not answer earlier in this run, so {_shown(address)} was not asked; "
-                "try again later."
+                f"{host} did not answer earlier in this run, so {self._named(address)} was not "
+                "asked; try again later."
             )
-        manners = self._manners
+        manners, was_cut_off = self._manners, self.is_cut_off
 
         def again(error: Exception) -> bool | float:
             if not isinstance(error, _AgainError):
@@ -515,7 +528,8 @@ class Client:
         try:
             for attempt in stamina.retry_context(
                 on=again,
-                attempts=manners.tries,
+                # Where the first host was waited for in vain, the next is not likely to answer.
+                attempts=1 if was_cut_off else manners.tries,
                 timeout=None,
                 wait_initial=manners.first_wait,
                 wait_max=manners.longest_wait,
@@ -526,7 +540,8 @@ class Client:
         except _AgainError as error:
             if error.is_silence:
                 self._down.add(host)
-            raise FetchError(f"{error}, {manners.tries} times; try again later.") from None
+            times = f", {manners.tries} times" if not was_cut_off else ""
+            raise FetchError(f"{error}{times}; try again later.") from None
         raise AssertionError("a try either returns or raises")
 
     @contextmanager
@@ -561,13 +576,14 @@ class Client:
                 with self._http.stream(
                     method, self._place(address), headers=dict(sent), content=body
                 ) as answer:
+                    self._was_answered = True
                     if answer.status_code in _REDIRECTS and "location" in answer.headers:
                         address = _led_to(address, answer.headers["location"])
                         is_ours = urlsplit(address).scheme == "https" and address.startswith(within)
                         if method != "GET" or not is_ours:
                             raise FetchError(
-                                f"{_shown(asked)} sends us on to {_shown(address)}, where we do "
-                                "not follow; look whether the source has moved."
+                                f"{self._named(asked)} sends us on to {_shown(address)}, where we "
+                                "do not follow; look whether the source has moved."
                             )
                         continue
                     self._judge(answer, asked)
@@ -576,20 +592,20 @@ class Client:
             except httpx2.TransportError as error:
                 said = self.secrets.hide(str(error)) or type(error).__name__
                 raise _AgainError(
-                    f"{_shown(asked)} cannot be read ({said})",
+                    f"{self._named(asked)} cannot be read ({said})",
                     # One slow address says nothing of the others.
                     is_silence=isinstance(error, (httpx2.ConnectTimeout, httpx2.ConnectError)),
                 ) from None
             except UnicodeEncodeError:
                 raise FetchError(
-                    f"{_shown(asked)} was not asked: a key in the settings has a character that "
-                    "cannot be sent, which may be an invisible one; enter the key anew."
+                    f"{self._named(asked)} was not asked: a key in the settings has a character "
+                    "that cannot be sent, which may be an invisible one; enter the key anew."
                 ) from None
             except httpx2.InvalidURL as error:
-                raise FetchError(f"{_shown(asked)}: {error}; look at the source.") from None
+                raise FetchError(f"{self._named(asked)}: {error}; look at the source.") from None
             except httpx2.DecodingError as error:
-                raise _AgainError(f"{_shown(asked)} cannot be unpacked ({error})") from None
-        raise FetchError(f"{_shown(asked)} sends us on without end; look at the source.")
+                raise _AgainError(f"{self._named(asked)} cannot be unpacked ({error})") from None
+        raise FetchError(f"{self._named(asked)} sends us on without end; look at the source.")
 
     def _judge(self, answer: httpx2.Response, asked: str) -> None:
         """Raise unless an answer can be used."""
@@ -598,19 +614,21 @@ class Client:
             wait = self._asked_wait(answer)
             if wait is not None and wait > self._manners.patience:
                 raise FetchError(
-                    f"{_shown(asked)} answered with {status} and asks to wait {wait:,.0f} seconds; "
-                    "try again after that."
+                    f"{self._named(asked)} answered with {status} and asks to wait {wait:,.0f} "
+                    "seconds; try again after that."
                 )
-            raise _AgainError(f"{_shown(asked)} answered with {status}", wait)
+            raise _AgainError(f"{self._named(asked)} answered with {status}", wait)
         if status in (401, 403):
             raise FetchError(
-                f"{_shown(asked)} refuses us ({status}); look at the keys in the settings, and "
-                "whether the source still lets programs in."
+                f"{self._named(asked)} refuses us ({status}); look at the keys in the settings, "
+                "and whether the source still lets programs in."
             )
         if status in (404, 410):
-            raise AbsentError(f"{_shown(asked)} is not there ({status}); look for its new address.")
+            raise AbsentError(
+                f"{self._named(asked)} is not there ({status}); look for its new address."
+            )
         if status >= 400 and status != 416:
-            raise FetchError(f"{_shown(asked)} answered with {status}; look at the source.")
+            raise FetchError(f"{self._named(asked)} answered with {status}; look at the source.")
         said = _moment(answer.headers.get("date", ""))
         if said is not None:
             # A copy on the way keeps the date that it was made on, and says how old it is.
@@ -620,8 +638,8 @@ class Client:
                     said += timedelta(seconds=int(age))
             if abs((said.date() - self.today).days) > 1:
                 raise FetchError(
-                    f"{_shown(asked)} says that it is {said.date()}, and here it is {self.today}: "
-                    "a snapshot would be filed under a wrong day; set the clock."
+                    f"{self._named(asked)} says that it is {said.date()}, and here it is "
+                    f"{self.today}: a snapshot would be filed under a wrong day; set the clock."
                 )
 
     @staticmethod
@@ -641,6 +659,11 @@ class Client:
         if pace and (wait := self._last.get(host, -pace) + pace - self.now()) > 0:
             self.sleep(wait)
         self._last[host] = self.now()
+
+    def _named(self, address: str) -> str:
+        """Return an address as it may be shown, with the mirror by way of which it is asked."""
+        by = f" by way of {urlsplit(self.via).netloc.rpartition('@')[2]}" if self.via else ""
+        return f"{_shown(address)}{by}"
 
     def _place(self, address: str) -> str:
         """Return where an official address is asked for."""

@@ -57,11 +57,14 @@ class FetchReport:
         Sources that were asked too short a time ago.
     left_out : mapping of str to str
         Sources that could not be asked, with the reason.
+    is_cut_off : bool
+        Whether nothing that was asked has answered.
     """
 
     outcomes: tuple[Outcome, ...]
     not_due: tuple[str, ...]
     left_out: Mapping[str, str]
+    is_cut_off: bool = False
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
@@ -146,6 +149,11 @@ def plan(
     """
     config = config or settings()
     known = {name: source for name, source in registry().items() if source.fetching}
+    if imported := [name for name in names if name in registry() and name not in known]:
+        raise FetchError(
+            f"{imported[0]} is exported by hand and imported: shortcast import DIR, with its files "
+            f"in DIR/{imported[0]}/{today}; docs/data-sources.md says where they are published."
+        )
     if unknown := [name for name in names if name not in known]:
         raise FetchError(
             f"There is no source {unknown[0]!r} that can be fetched; there are {', '.join(known)}."
@@ -212,6 +220,8 @@ def fetch(
     """
     config = config or settings()
     planned = plan(names, today=today, history=history, config=config)
+    if not config.fetch_via:
+        Archive(config.archive).require_kind("real", "what the official addresses give")
     with exclusive(config.fetching, what="the fetch"):
         return _Run(config, today, progress).through(planned)
 
@@ -265,6 +275,7 @@ class _Run:
             tuple(self._outcomes),
             tuple(p.source.name for p in planned if not p.is_due),
             {p.source.name: p.why_not for p in planned if not p.asks and p.is_due},
+            client.is_cut_off,
         )
 
     def _count(self, host: str) -> None:
@@ -356,8 +367,8 @@ class _Run:
         if errand.holds(delivery.as_of):
             self._discard(delivery.parts)
             said = (
-                f"It has changed again since the snapshot of {day}; what is fetched on a later day "
-                "is taken."
+                f"The archive has a snapshot of {day} already, and keeps it; what has changed "
+                "since is taken by a fetch on a later day."
             )
             self._end(name, day, "held", said)
             return
@@ -588,7 +599,8 @@ class _Run:
         self._outcomes.append(outcome)
         self._tell(f"{outcome.source}: {outcome.state}. {outcome.message}")
         if outcome.state not in GOOD:
-            log.warning("fetch of %s for %s: %s", outcome.source, outcome.day, outcome.message)
+            # Whoever runs the command has been told; the scheduler keeps this.
+            log.info("fetch of %s for %s: %s", outcome.source, outcome.day, outcome.message)
         try:
             note(self._config.fetching, outcome)
         except OSError as error:

@@ -20,10 +20,9 @@ import shutil
 import string
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from shortcast.audit.days import read_days, text, write_days
 from shortcast.audit.declared import ALIASES, DECLARED, Declared, Moment, Rule, Tables
 from shortcast.audit.raw import TAIL, RawFile, read_raw
 from shortcast.errors import ShortcastError
+from shortcast.processes import processes
 
 #: Day of the snapshot before the first one: everything that a row claims counts.
 NEVER = pd.Timestamp(1800, 1, 1)
@@ -128,7 +128,7 @@ def falsify_tree(
             "it in shortcast/audit/declared.py."
         )
     done: dict[str, Falsified] = {}
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with processes(workers) as pool:
         # The largest first, so that the last worker does not end alone on a long one.
         largest_first = sorted(sources, key=lambda source: -_size(source))
         jobs = {

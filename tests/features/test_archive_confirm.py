@@ -153,7 +153,7 @@ def test_the_newest_sets_of_files_are_kept_and_all_reasons(config: Settings) -> 
 
 def test_what_may_not_be_confirmed_stays_out(config: Settings) -> None:
     kept_out(config, "2020-11-25", b"<html>Sorry</html>", confirmable=False)
-    with pytest.raises(ShortcastError, match=r"not for anyone to confirm: Not taken\. Fetch it"):
+    with pytest.raises(ShortcastError, match=r"not for anyone to confirm: Not taken\.$"):
         confirm("fda_shortages/2020-11-25", config)
     assert list(days(config)) == ["2020-11-23"]
 

@@ -194,6 +194,5 @@ def test_a_source_that_never_came_says_why(
     fetched = {"listings": standing("failed", "2022-09-30", None, "It refuses us (403).")}
     (finding,) = findings(freshness(warehouse, TODAY, sources, fetched))
     assert finding.message.endswith(
-        "fetch or import one. The fetch of 2022-09-30 brought no new "
-        "snapshot (failed): It refuses us (403)."
+        "The fetch of 2022-09-30 brought no new snapshot (failed): It refuses us (403)."
     )

@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ from shortcast.features.facts import TableFile
 from shortcast.features.sources import registry
 from shortcast.features.sources.contract import Table
 from shortcast.features.warehouse import open_warehouse
+from shortcast.processes import processes
 from shortcast.settings import Settings, settings
 
 MONTH = "2020-04"
@@ -42,14 +43,14 @@ CUT = date(2020, 4, 1)
 class InThisProcess(ThreadPoolExecutor):
     """Stands in for the pool of processes: starting one takes longer than the tiny records."""
 
-    def __init__(self, _workers: int, **_: Any) -> None:
+    def __init__(self, _workers: int) -> None:
         super().__init__(1)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(falsify, "ProcessPoolExecutor", InThisProcess)
+        patch.setattr(falsify, "processes", InThisProcess)
         yield
 
 
@@ -604,7 +605,7 @@ def test_a_column_without_a_day_shows_no_way_to_write_one() -> None:
 def test_no_cell_of_the_real_panel_knows_the_future(
     records_dir: Path, real_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(falsify, "ProcessPoolExecutor", ProcessPoolExecutor)
+    monkeypatch.setattr(falsify, "processes", processes)
     # What was parsed for the other tests is not parsed again.
     monkeypatch.setenv("SHORTCAST_HOME", str(real_home))
     settings.cache_clear()

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ def test_a_fetch_that_fails_says_so_and_ends_with_one(
     answer = shortcast("fetch", "fda_shortages")
     assert answer.code == 1
     assert "failed" in answer.out
-    assert "Drugshortages.cfm cannot be read" in answer.out
+    assert "Drugshortages.cfm by way of 127.0.0.1:9 cannot be read" in answer.out
     found = shortcast("fetch", "fda_shortages", "--json")
     assert found.code == 1
     assert [outcome["state"] for outcome in found.json["outcomes"]] == ["failed"]
@@ -285,16 +286,39 @@ def test_a_defect_is_not_passed_off_as_a_fault_of_the_user(
         shortcast("import", tmp_path)
 
 
-def test_an_interrupt_ends_quietly(
-    shortcast: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("amid_a_query", [False, True])
+def test_an_interrupt_ends_with_a_sentence(
+    shortcast: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, amid_a_query: bool
 ) -> None:
     def interrupt(_: Path) -> None:
-        raise KeyboardInterrupt
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            if amid_a_query:
+                raise RuntimeError("Query interrupted") from None
+            raise
 
     monkeypatch.setattr(jobs, "import_tree", interrupt)
-    answer = shortcast("import", tmp_path)
+    # A shell that starts the tests in its background has them ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        answer = shortcast("import", tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert answer.code == 130
+    assert "interrupted; what was finished is kept" in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_a_defect_is_not_taken_for_an_interrupt(
+    shortcast: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(_: Path) -> None:
+        raise RuntimeError("a defect of ours")
+
+    monkeypatch.setattr(jobs, "import_tree", fail)
+    with pytest.raises(RuntimeError, match="a defect of ours"):
+        shortcast("import", tmp_path)
 
 
 # --- import and build ------------------------------------------------------------------------
@@ -304,7 +328,9 @@ def test_importing_twice_adds_nothing(shortcast: Shell, tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "records")
     size = sum(map(len, TREE.values())) / 1e6
     assert shortcast("import", tree) == Answer(
-        0, f"{len(TREE)} files added ({size:.1f} MB), 0 held already.\n", ""
+        0,
+        f"{len(TREE)} files added ({size:.1f} MB), 0 held already.\nGo on with: shortcast build\n",
+        "",
     )
     again = shortcast("import", tree)
     assert again == Answer(0, f"0 files added (0.0 MB), {len(TREE)} held already.\n", "")

@@ -99,3 +99,14 @@ def test_a_value_that_makes_no_sense_is_named_with_what_to_write(
 def test_every_limit_that_passes_is_one_that_duckdb_takes(limit: str) -> None:
     with duckdb.connect(config={"memory_limit": Settings(memory_limit=limit).memory_limit}) as made:
         assert made.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_misspelt_key_in_the_file_of_keys_is_told(
+    bare: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("PATH=/bin\nSHORTCAST_OPENFDA_KY=abc\n", encoding="utf-8")
+    bare.setenv("SHORTCAST_SECRETS", str(keys))
+    said = "sets SHORTCAST_OPENFDA_KY, which is no setting; SHORTCAST_OPENFDA_KEY is one; mend"
+    with pytest.raises(ShortcastError, match=said):
+        settings()

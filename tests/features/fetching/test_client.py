@@ -91,7 +91,9 @@ def test_the_tries_are_numbered(official: Any, answer: Any, tmp_path: Path) -> N
     official.answers[PLACE] = then(answer(status=500))
     with (
         Loopback(official, manners=Manners(tries=4)) as client,
-        pytest.raises(FetchError, match=r"www\.example\.gov/list\.csv answered with 500, 4 times"),
+        pytest.raises(
+            FetchError, match=r"www\.example\.gov/list\.csv .* answered with 500, 4 times"
+        ),
     ):
         client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
     assert len(official.asked) == 4
@@ -320,7 +322,7 @@ def test_one_slow_address_keeps_no_other_of_its_host_from_being_asked(
 
     monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", slow)
     with Loopback(official, manners=Manners(tries=2)) as client:
-        with pytest.raises(FetchError, match=r"slow\.csv cannot be read .* 2 times"):
+        with pytest.raises(FetchError, match=r"slow\.csv .* cannot be read .* 2 times"):
             client.download("https://www.example.gov/slow.csv", tmp_path / "slow", most=10**6)
         assert client.download(ADDRESS, tmp_path / "list.csv", most=10**6) is not None
 
@@ -417,3 +419,59 @@ def test_an_answer_without_a_length_is_not_known_by_its_tag(
         found = client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
     assert found is not None
     assert found.validators == Validators()
+
+
+def cut_off(tells: list[str]) -> Client:
+    """A client whose machine has no network; it notes the hosts that it tries."""
+
+    def no_network(request: httpx2.Request) -> httpx2.Response:
+        tells.append(request.url.host)
+        raise httpx2.ConnectError("Name or service not known")
+
+    client = Client(today=TODAY, manners=Manners(tries=3, first_wait=0, jitter=0))
+    client.sleep = lambda _: None
+    client._http = httpx2.Client(transport=httpx2.MockTransport(no_network))
+    return client
+
+
+def test_without_a_network_one_host_is_waited_for_and_then_no_other(tmp_path: Path) -> None:
+    tried: list[str] = []
+    client = cut_off(tried)
+    assert not client.is_cut_off
+    for number, said in enumerate(
+        [
+            "Name or service not known), 3 times; try again later",
+            "Name or service not known); try again later",
+            "Name or service not known); try again later",
+            "Nothing has answered in this run, so https://host-3.example.gov/list.csv was not",
+        ]
+    ):
+        address = f"https://host-{number}.example.gov/list.csv"
+        with pytest.raises(FetchError) as raised:
+            client.download(address, tmp_path / "list.csv", most=10**6)
+        assert said in str(raised.value)
+    client.close()
+    assert client.is_cut_off
+    assert [tried.count(f"host-{number}.example.gov") for number in range(4)] == [3, 1, 1, 0]
+
+
+def test_one_silent_host_among_others_that_answer_is_no_lost_network(
+    official: Any, tmp_path: Path
+) -> None:
+    official.serves(PLACE, BODY)
+    with Loopback(official) as client:
+        client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
+        client._down.add("www.example.org")
+        assert not client.is_cut_off
+
+
+def test_a_failure_names_the_mirror_that_was_asked_and_not_its_password(
+    official: Any, tmp_path: Path
+) -> None:
+    via = official.address.replace("://", "://me:secret@")
+    client = Client(today=TODAY, via=via)
+    with pytest.raises(AbsentError) as raised:
+        client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
+    client.close()
+    host = official.address.partition("://")[2]
+    assert str(raised.value).startswith(f"{ADDRESS} by way of {host} is not there (404)")

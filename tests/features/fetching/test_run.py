@@ -169,7 +169,7 @@ def test_what_fails_a_check_is_set_apart_and_the_last_good_snapshot_stays(
     make, said = BAD[bad]
     assert states(on(TODAY, a_list())) == ["accepted"]
     body = make()
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         (outcome,) = on(TOMORROW, body).outcomes
 
     assert outcome.state == "quarantined"
@@ -670,3 +670,17 @@ def test_a_request_beyond_what_a_host_allows_is_not_sent(
     with pytest.raises(FetchError, match="allows 2 requests a day without a key"):
         one_run._count("api.fda.gov")
     one_run._count("www.fda.gov")
+
+
+def test_what_is_exported_by_hand_is_not_taken_for_a_wrong_name(config: Settings) -> None:
+    with pytest.raises(FetchError, match="fda_dashboard_recalls is exported by hand and imp"):
+        fetch(["fda_dashboard_recalls"], today=TODAY, config=config)
+    with pytest.raises(FetchError, match="no source 'fda_shortage' that can be fetched"):
+        fetch(["fda_shortage"], today=TODAY, config=config)
+
+
+def test_a_home_of_made_up_records_asks_no_official_address(on: Any, config: Settings) -> None:
+    on(TODAY, a_list())
+    direct = config.model_copy(update={"fetch_via": None})
+    with pytest.raises(ShortcastError, match="the two are never mixed, so nothing was imported"):
+        fetch(LIST, today=TOMORROW, config=direct)
