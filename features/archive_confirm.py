@@ -97,7 +97,8 @@ def confirm(name: str, config: Settings) -> Confirmed:
         )
     if not about.get("confirmable"):
         raise ShortcastError(
-            f"{name} is not for anyone to confirm: {about.get('message') or 'no reason is noted.'}"
+            f"{name} is not for anyone to confirm: "
+            f"{about.get('message') or 'no reason is noted; fetch it again.'}"
         )
     files = _to_take(archive, config.quarantine, about, checksums)
     archive.require_kind(data_of(files[0][0].file), name)

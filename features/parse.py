@@ -17,8 +17,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
@@ -297,7 +297,7 @@ def _parse(
     if todo:
         with _pool(workers, [job[0] for job in todo]) as pool:
             jobs = {pool.submit(_parse_one, *job): job[0] for job in todo}
-            for number, job in enumerate(as_completed(jobs), start=1):
+            for number, job in enumerate(_as_they_end(jobs, pool), start=1):
                 error = job.exception()
                 if error is not None:
                     pool.shutdown(wait=False, cancel_futures=True)
@@ -314,6 +314,17 @@ def _parse(
                 told = result.reason or f"{sum(result.rows.values()):,} rows"
                 progress(f"[{number}/{len(jobs)}] {result.source} {result.as_of}: {told}")
     return sorted(done, key=lambda p: (p.source, p.as_of))
+
+
+def _as_they_end(
+    jobs: Iterable[Future[ParsedSnapshot]], pool: Executor
+) -> Iterator[Future[ParsedSnapshot]]:
+    """Yield jobs as they end; an interrupt begins none of the rest."""
+    try:
+        yield from as_completed(jobs)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 def _pool(workers: int, snapshots: Sequence[Snapshot]) -> AbstractContextManager[Executor]:

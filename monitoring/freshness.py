@@ -244,7 +244,8 @@ def _finding(state: Freshness) -> Finding | None:
             "source",
             state.source,
             "warning",
-            f"{state.title}: no snapshot yet.{_and_why(state)}",
+            f"{state.title}: no snapshot yet; import one, or fetch it where it is "
+            f"fetched.{_and_why(state)}",
         )
     if state.state != "fresh":
         bound = LATE_AFTER if state.state == "late" else STALE_AFTER

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shortcast.database import Base, UTCDateTime, session
-from shortcast.errors import ShortcastError
+from shortcast.errors import ShortcastError, was_interrupted
 from shortcast.settings import Settings
 
 OUTCOMES = ("running", "ok", "failed", "killed")
@@ -215,6 +215,8 @@ def record(
         yield recorder
         outcome = "ok"
     except Exception as error:
+        if was_interrupted(error):
+            raise KeyboardInterrupt from error
         outcome = "failed"
         recorder.message = sentence_of(error)
         raise

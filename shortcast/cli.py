@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shortcast import __version__
-from shortcast.errors import ShortcastError
+from shortcast.errors import ShortcastError, was_interrupted
 
 if TYPE_CHECKING:
     from shortcast.features.archive import ImportReport
@@ -89,9 +89,15 @@ def main() -> None:
             raise
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror}; check the path, who may write to it, and its space.")
-    except (SystemExit, RuntimeError):
-        # Typer makes an exit of an interrupt, and DuckDB an error of one amid a query.
-        if not interrupts:
+    except KeyboardInterrupt:
+        _interrupted()
+    except SystemExit as end:
+        # Typer makes this of an interrupt; a service that was ended so ends well.
+        if not (interrupts and end.code == 130):
+            raise
+        _interrupted()
+    except RuntimeError as error:
+        if not was_interrupted(error):
             raise
         _interrupted()
 
@@ -117,8 +123,7 @@ def _noted(interrupts: list[int]) -> Iterator[None]:
 
 def _interrupted() -> NoReturn:
     """Say that an interrupt has ended the command, and exit as shells expect."""
-    said = "interrupted; what was finished is kept, and the same command goes on from there."
-    _err.print(f"shortcast: {said}", soft_wrap=True)
+    _err.print("shortcast: interrupted; what was finished is kept.", soft_wrap=True)
     sys.exit(130)
 
 
@@ -440,6 +445,7 @@ def fetch(
                 "outcomes": [vars(outcome) for outcome in report.outcomes],
                 "not_due": report.not_due,
                 "left_out": report.left_out,
+                "is_cut_off": report.is_cut_off,
             }
         )
     else:

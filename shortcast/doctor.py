@@ -35,9 +35,6 @@ ROOM = 2 * 10**9
 #: The backtest, which says how good the model is, trains it anew as often.
 RETRAIN = timedelta(days=31 * RETRAIN_MONTHS)
 
-#: So many sources with the same remedy are told one by one.
-FEW = 3
-
 #: A source's clock may be ahead of ours by so much.
 GRACE = timedelta(days=1)
 
@@ -196,7 +193,7 @@ def _home(config: Settings, _: datetime) -> Iterator[Finding]:
 def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
     """Look whether the files of the archive are there; 'archive verify' reads them all."""
     from shortcast.features.archive import STRAYS, Archive
-    from shortcast.features.fetch_log import REASON, standings
+    from shortcast.features.fetch_log import REASON
     from shortcast.features.parse import DAMAGED
     from shortcast.features.warehouse import open_warehouse
 
@@ -231,24 +228,23 @@ def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
         strays = sum(path.is_file() for path in (archive.root / STRAYS).rglob("*"))
         more = f", and {strays} that were never noted lie in {STRAYS}" if strays else ""
         yield Finding("archive", True, f"{len(places)} files are there{more}.")
-    last = [standing.last for standing in standings(config.fetching).values()]
-    apart = [f"{o.source}/{o.as_of}" for o in last if o.state == "quarantined"]
-    if apart:
+    kept = [p for p in config.quarantine.rglob("*") if p.is_file() and p.name != REASON]
+    sets = {"/".join(p.relative_to(config.quarantine).parts[:2]) for p in kept}
+    newest = {s.source: f"{s.source}/{s.as_of}" for s in archive.snapshots()}
+    waiting = sorted(name for name in sets if name > newest.get(name.partition("/")[0], ""))
+    if waiting:
         yield Finding(
             "quarantine",
             False,
-            f"What the last fetch brought of {', '.join(apart)} failed a check.",
-            f"Read {REASON} in {config.quarantine}/SOURCE/DAY; where the source is right: "
-            "shortcast archive confirm SOURCE/DAY.",
+            f"What was fetched failed a check, and nothing newer was taken: {', '.join(waiting)}.",
+            f"Read {REASON} in {config.quarantine / waiting[0]}: it says what is wrong and "
+            "what to do.",
         )
-        return
-    kept = [p for p in config.quarantine.rglob("*") if p.is_file() and p.name != REASON]
-    if kept:
+    elif kept:
         size = sum(p.stat().st_size for p in kept)
-        newest = max(kept, key=lambda p: p.stat().st_mtime)
         found = (
-            f"{size / 1e6:.1f} MB that failed a check lie in {config.quarantine}; the newest is "
-            f"{newest.parent.relative_to(config.quarantine)}, with the reason beside it."
+            f"{size / 1e6:.1f} MB that failed a check once lie in {config.quarantine}; newer "
+            "snapshots of their sources were taken since."
         )
         yield Finding("quarantine", True, found)
 
@@ -309,20 +305,18 @@ def _sources(config: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding("sources", False, "The warehouse cannot be read.", _rebuild(error))
         return
     wrong = findings(states)
-    remedies: dict[str, dict[str, str]] = {}
+    never = {state.source for state in states if state.state == "never" and not state.fetch_fault}
+    missing: dict[str, list[str]] = {}
     for fault in wrong:
         how = _how_to_bring(fault.subject, config)
-        remedies.setdefault(how, {})[fault.subject] = fault.message
-    for how, faults in remedies.items():
-        if len(faults) > FEW:
-            found = (
-                f"{len(faults)} are missing, old or faulty: {', '.join(faults)}; the page /sources "
-                "says what is wrong with each."
-            )
-            yield Finding("sources", False, found, how.replace("SOURCE", " ".join(faults), 1))
-            continue
-        for name, found in faults.items():
-            yield Finding(f"source {name}", False, found, how.replace("SOURCE", name))
+        if fault.subject in never:
+            missing.setdefault(how, []).append(fault.subject)
+        else:
+            mend = how.replace("SOURCE", fault.subject)
+            yield Finding(f"source {fault.subject}", False, fault.message, mend)
+    for how, names in missing.items():
+        found = f"There is no snapshot yet of {', '.join(names)}."
+        yield Finding("sources", False, found, how.replace("SOURCE", " ".join(names), 1))
     for fault in over:
         mend = "Change its line in features/sources/corrections.csv."
         yield Finding("corrections", False, fault.message, mend)
@@ -336,14 +330,14 @@ def _how_to_bring(name: str, config: Settings) -> str:
     from shortcast.features.sources import registry
 
     by_hand = (
-        f"put its newest files into {config.records_inbox}/SOURCE/AS_OF and run: shortcast run "
-        "import, shortcast run build."
+        f"put its newest files into {config.records_inbox} as NAME/AS_OF/FILE and run: shortcast "
+        "run import, shortcast run build."
     )
     fetching = registry()[name].fetching
     if fetching is None:
         return f"It is exported by hand: {by_hand}"
     history = " --history" if fetching.only_history else ""
-    how = f"shortcast fetch SOURCE{history}, shortcast build. Or without a network: {by_hand}"
+    how = f"shortcast fetch SOURCE{history} (or import its newest files), shortcast build."
     needs = fetching.needs(config.keys)
     return f"{needs[0].upper()}{needs[1:]}; set that, and run: {how}" if needs else how
 

@@ -1,4 +1,4 @@
-"""Processes beside this one, which end with it when it is interrupted."""
+"""Processes beside this one, which end with it when it is interrupted or fails."""
 
 from __future__ import annotations
 
@@ -37,12 +37,15 @@ def processes(workers: int) -> Iterator[Executor]:
     Yields
     ------
     Executor
-        Waited for at the end; an interrupt waits for nothing and ends the processes.
+        Waited for at the end; an interrupt or an error waits for nothing and ends the processes.
     """
-    with _Pool(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield pool
-        except KeyboardInterrupt:
-            for child in multiprocessing.active_children():
-                child.terminate()
-            raise
+    pool = _Pool(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    except BaseException:
+        # Before they are waited for: nobody wants what they still do.
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -189,22 +190,29 @@ def _of_file(path: Path) -> dict[str, str]:
     known = {f"SHORTCAST_{name.upper()}": name for name in Settings.model_fields}
     around = {name.upper() for name, value in os.environ.items() if value}
     found: dict[str, str] = {}
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         name, _, value = line.removeprefix("export ").partition("=")
         name, value = name.strip().upper(), value.strip()
-        if name.startswith("SHORTCAST_") and name not in {*known, SECRETS_FILE}:
-            # Passing over a misspelt key would look as if the source had refused it.
-            near = get_close_matches(name, known, n=1)
-            meant = f"; {near[0]} is one" if near else ""
+        if name.startswith("SHORTCAST_") and name not in known and (meant := _meant(name)):
+            # Passing over a misspelt key would look as if the source had refused it; the line
+            # itself may hold the key, and is not repeated.
             raise ShortcastError(
-                f"{path}, which {SECRETS_FILE} names, sets {name}, which is no setting{meant}; "
-                "mend the line, or remove it."
+                f"Line {number} of {path}, which {SECRETS_FILE} names, sets nothing that is a "
+                f"setting; {meant}=VALUE was probably meant: mend the line, or remove it."
             )
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]
         if value and name in known and name not in around:
             found[known[name]] = value
     return found
+
+
+def _meant(name: str) -> str:
+    """Return the variable that a name is a misspelling of; '' if it is like none."""
+    words = [field.upper() for field in Settings.model_fields]
+    bare = re.split(r"[^A-Z0-9_]", name)[0].removeprefix("SHORTCAST_")
+    near = get_close_matches(bare, words, n=1, cutoff=0.8)
+    return f"SHORTCAST_{near[0]}" if near else ""
 
 
 @lru_cache(maxsize=1)

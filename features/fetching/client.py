@@ -43,7 +43,7 @@ T = TypeVar("T")
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
-#: Where so many hosts were silent and none has answered, no other is asked.
+#: Where the hosts of so many bodies were silent and none has answered, no other is asked.
 _SILENT = 3
 #: A description of files, or one page of an interface, is smaller than this.
 _MOST_OF_A_PAGE = 64_000_000
@@ -239,8 +239,8 @@ class Client:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether nothing that was asked has answered: most likely there is no network."""
-        return bool(self._down) and not self._was_answered
+        """Whether several were silent and none has answered: most likely there is no network."""
+        return len(set(map(_domain, self._down))) > 1 and not self._was_answered
 
     def close(self) -> None:
         """Give up the connections."""
@@ -288,18 +288,21 @@ class Client:
                 for chunk in answer.iter_bytes():
                     raw += chunk
                     if len(raw) > _MOST_OF_A_PAGE:
-                        raise FetchError(f"{_shown(address)} answers with no end; try again later.")
+                        raise FetchError(
+                            f"{self._named(address)} answers with no end; try again later."
+                        )
                 try:
                     content = json.loads(raw)
                 except (ValueError, RecursionError) as error:
                     kind = "an HTML page" if raw[:200].lstrip()[:1] == b"<" else "no whole JSON"
-                    raise _AgainError(f"{_shown(address)} answered with {kind}") from error
+                    raise _AgainError(f"{self._named(address)} answered with {kind}") from error
                 link = answer.links.get("next", {}).get("url", "")
                 following = _led_to(address, link) if link else ""
                 if following and urlsplit(following)[:2] != urlsplit(address)[:2]:
                     # It would be asked with the keys of this host.
                     raise FetchError(
-                        f"{_shown(address)} names a next page at {_shown(following)}, which is "
+                        f"{self._named(address)} names a next page at {_shown(following)}, "
+                        "which is "
                         "another host and is not asked; look whether the source has moved."
                     )
                 return Page(content, following, self._is_made_up(answer))
@@ -330,7 +333,7 @@ class Client:
         """
         if not self._sends_keys:
             raise FetchError(
-                f"{_shown(address)} needs keys, and the mirror is neither on this machine nor "
+                f"{self._named(address)} needs keys, and the mirror is neither on this machine nor "
                 "asked by https; they are not sent there."
             )
         asked = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -342,7 +345,8 @@ class Client:
         token = self._persist(address, once)
         if not token:
             raise FetchError(
-                f"{_shown(address)} answered without {header!r}; look at the keys in the settings, "
+                f"{self._named(address)} answered without {header!r}; look at the keys in "
+                "the settings, "
                 "and whether the source has changed."
             )
         self.secrets.add(token)
@@ -416,7 +420,9 @@ class Client:
                 return None
             if answer.status_code == 416 and begun:
                 partial.drop()
-                raise _AgainError(f"{_shown(address)} has changed since the download broke off")
+                raise _AgainError(
+                    f"{self._named(address)} has changed since the download broke off"
+                )
             validators = Validators(
                 answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
             )
@@ -433,16 +439,19 @@ class Client:
                 if not fits or not held.agrees_with(validators):
                     partial.drop()
                     raise _AgainError(
-                        f"{_shown(address)} answered with another part than asked for"
+                        f"{self._named(address)} answered with another part than asked for"
                     )
                 validators = held
             elif answer.status_code == 200:
                 partial.drop()
             else:
-                raise FetchError(f"{_shown(address)} answered with {answer.status_code}, unasked.")
+                raise FetchError(
+                    f"{self._named(address)} answered with {answer.status_code}, unasked."
+                )
             if max(whole, length) > most:
                 raise FetchError(
-                    f"{_shown(address)} is {max(whole, length):,} bytes long, and at most {most:,} "
+                    f"{self._named(address)} is {max(whole, length):,} bytes long, and at "
+                    f"most {most:,} "
                     "are expected; look at the source, and raise its size if it has grown."
                 )
             partial.begin(validators if not packed else Validators())
@@ -451,7 +460,7 @@ class Client:
                 if partial.size > until:
                     partial.drop()
                 raise _AgainError(
-                    f"{_shown(address)} broke off after {partial.size:,} of {whole:,} bytes"
+                    f"{self._named(address)} broke off after {partial.size:,} of {whole:,} bytes"
                 )
             if until < whole:
                 return "more"
@@ -464,7 +473,9 @@ class Client:
         found = checksum(path)
         if promised and promised[1] != _digest(path, promised[0]):
             path.unlink()
-            raise _AgainError(f"{_shown(address)} does not have the checksum that it comes with")
+            raise _AgainError(
+                f"{self._named(address)} does not have the checksum that it comes with"
+            )
         return Download(path, found, validators, made_up)
 
     def _receive(self, answer: httpx2.Response, partial: _Partial, most: int, whole: int) -> None:
@@ -478,7 +489,8 @@ class Client:
                         stream.close()
                         partial.drop()
                         raise FetchError(
-                            f"{_shown(partial.address)} repeats the key that it was asked with, so "
+                            f"{self._named(partial.address)} repeats the key that it was "
+                            "asked with, so "
                             "its answer is not kept; look at the source."
                         )
                     tail = (tail + chunk)[-self.secrets.longest :]
@@ -487,13 +499,14 @@ class Client:
                     stream.close()
                     partial.drop()
                     raise FetchError(
-                        f"{_shown(partial.address)} is longer than the {most:,} bytes that are "
+                        f"{self._named(partial.address)} is longer than the {most:,} bytes "
+                        "that are "
                         "expected; look at the source, and raise its size if it has grown."
                     )
                 if stream.tell() - told >= _TELL_EVERY:
                     told = stream.tell()
                     of = f" of {whole / 1e6:.1f}" if whole > 0 else ""
-                    self.tell(f"{_shown(partial.address)}: {told / 1e6:.1f}{of} MB")
+                    self.tell(f"{self._named(partial.address)}: {told / 1e6:.1f}{of} MB")
             stream.flush()
             os.fsync(stream.fileno())
 
@@ -503,8 +516,8 @@ class Client:
 
     def _persist(self, address: str, once: Callable[[], T]) -> T:
         """Try until it succeeds or the tries are used up."""
-        host = urlsplit(self._place(_led_to(address, ""))).netloc
-        if self.is_cut_off and len(self._down) >= _SILENT:
+        host = _host(self._place(_led_to(address, "")))
+        if not self._was_answered and len(set(map(_domain, self._down))) >= _SILENT:
             raise FetchError(
                 f"Nothing has answered in this run, so {self._named(address)} was not asked; see "
                 "whether this machine is connected."
@@ -514,10 +527,13 @@ class Client:
                 f"{host} did not answer earlier in this run, so {self._named(address)} was not "
                 "asked; try again later."
             )
-        manners, was_cut_off = self._manners, self.is_cut_off
+        manners, tries = self._manners, 0
 
         def again(error: Exception) -> bool | float:
             if not isinstance(error, _AgainError):
+                return False
+            # Where the first host was waited for in vain, the next is not likely to answer.
+            if error.is_silence and self._down and not self._was_answered:
                 return False
             self.retried.append(str(error))
             # Who asks for less than we would wait is not asked at once all the same.
@@ -528,19 +544,19 @@ class Client:
         try:
             for attempt in stamina.retry_context(
                 on=again,
-                # Where the first host was waited for in vain, the next is not likely to answer.
-                attempts=1 if was_cut_off else manners.tries,
+                attempts=manners.tries,
                 timeout=None,
                 wait_initial=manners.first_wait,
                 wait_max=manners.longest_wait,
                 wait_jitter=manners.jitter,
             ):
+                tries = attempt.num
                 with attempt:
                     return once()
         except _AgainError as error:
             if error.is_silence:
                 self._down.add(host)
-            times = f", {manners.tries} times" if not was_cut_off else ""
+            times = f", {tries} times" if tries > 1 else ""
             raise FetchError(f"{error}{times}; try again later.") from None
         raise AssertionError("a try either returns or raises")
 
@@ -590,11 +606,13 @@ class Client:
                     yield answer
                     return
             except httpx2.TransportError as error:
+                # One slow address says nothing of the others.
+                is_silence = isinstance(error, (httpx2.ConnectTimeout, httpx2.ConnectError))
+                self._was_answered |= not is_silence
                 said = self.secrets.hide(str(error)) or type(error).__name__
                 raise _AgainError(
                     f"{self._named(asked)} cannot be read ({said})",
-                    # One slow address says nothing of the others.
-                    is_silence=isinstance(error, (httpx2.ConnectTimeout, httpx2.ConnectError)),
+                    is_silence=is_silence,
                 ) from None
             except UnicodeEncodeError:
                 raise FetchError(
@@ -662,7 +680,7 @@ class Client:
 
     def _named(self, address: str) -> str:
         """Return an address as it may be shown, with the mirror by way of which it is asked."""
-        by = f" by way of {urlsplit(self.via).netloc.rpartition('@')[2]}" if self.via else ""
+        by = f" by way of {_host(self.via)}" if self.via else ""
         return f"{_shown(address)}{by}"
 
     def _place(self, address: str) -> str:
@@ -755,6 +773,16 @@ def _led_to(address: str, link: str) -> str:
             "source."
         ) from None
     return found
+
+
+def _host(address: str) -> str:
+    """Return the host of an address, without the password that a mirror's may have."""
+    return urlsplit(address).netloc.rpartition("@")[2]
+
+
+def _domain(host: str) -> str:
+    """Return what one body's hosts have in common: fda.gov of api.fda.gov."""
+    return ".".join(host.split(".")[-2:])
 
 
 def _shown(address: str) -> str:

@@ -21,7 +21,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shortcast.errors import ShortcastError
+from shortcast.errors import ShortcastError, was_interrupted
 from shortcast.features.archive import Archive, Arrival, Snapshot, checksum, exclusive
 from shortcast.features.fetch_log import GOOD, Outcome, State, note, set_apart
 from shortcast.features.fetching.checks import Fault, find_faults, may_be_confirmed
@@ -330,7 +330,9 @@ class _Run:
             self._end(
                 name, "", "failed", f"It could not be kept ({why}); make room and fetch again."
             )
-        except Exception as error:  # noqa: BLE001 - one odd answer must not end the whole fetch
+        except Exception as error:
+            if was_interrupted(error):
+                raise KeyboardInterrupt from error
             where = "".join(traceback.format_exception(error))
             log.debug("%s", self._secrets.hide(where))
             said = (

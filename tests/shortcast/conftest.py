@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from shortcast import jobs
+from shortcast.database import engine
 from shortcast.features import groups
 from shortcast.features.warehouse import open_warehouse
 from shortcast.settings import settings
@@ -90,6 +91,8 @@ def scored_home(
             settings.cache_clear()
             make_bundle(tiny_checksum).save(settings().champion)
             jobs.score(date(2022, 1, 1))
+            # Closing the last connection moves the write-ahead log into the file.
+            engine(settings()).dispose()
         settings.cache_clear()
 
     return made_once("scored", make) / "home"
@@ -98,7 +101,5 @@ def scored_home(
 @pytest.fixture
 def own_scored_home(scored_home: Path, shortcast_home: Path) -> Path:
     """A copy of that home that a test may change; it is the home in force."""
-    # Whoever reads the database beside us makes and removes these.
-    passing = shutil.ignore_patterns("*.db-shm", "*.db-wal")
-    shutil.copytree(scored_home, shortcast_home, ignore=passing)
+    shutil.copytree(scored_home, shortcast_home)
     return shortcast_home

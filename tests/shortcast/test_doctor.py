@@ -23,6 +23,7 @@ from shortcast import cli, doctor
 from shortcast.doctor import Finding, examine
 from shortcast.features.archive import Archive
 from shortcast.features.sources import registry
+from shortcast.monitoring.freshness import Freshness, freshness
 from shortcast.settings import settings
 from shortcast.training.bundle import Bundle
 
@@ -78,8 +79,8 @@ def test_a_file_that_the_archive_has_lost_is_named_and_the_quarantine_s_size_tol
     (kept_out / "nadac.csv").write_bytes(bytes(2_500_000))
     (kept_out / "reason.json").write_text("{}")
     found = looked("quarantine")
-    assert found.found.startswith("2.5 MB that failed a check lie in")
-    assert "the newest is nadac/2020-01-02" in found.found
+    assert found.found.endswith("nothing newer was taken: nadac/2020-01-02.")
+    assert "reason.json in" in found.do
     (kept_out / "nadac.csv").unlink()
     assert not [f for f in examine() if f.check == "quarantine"], "what was confirmed is taken in"
     assert looked("sources").do == "shortcast build."
@@ -221,16 +222,27 @@ def of_source(name: str) -> Finding:
     return found
 
 
-def test_sources_with_one_remedy_share_a_line(own_tiny_home: Path) -> None:
+def test_each_source_that_is_not_fresh_has_its_line(own_tiny_home: Path) -> None:
     late = late_sources()
-    many = next(f for f in late if f.check == "sources" and " nadac, " in f.found)
-    assert many.do.startswith("shortcast fetch ")
-    assert " nadac " in many.do
-    assert len(late) < 8
-    assert all("run import" in f.do for f in late)
+    assert "source nadac" in {f.check for f in late}
+    assert all("shortcast fetch" in f.do or "run import" in f.do for f in late)
     assert of_source("fda_published_483s").do.startswith("It is exported by hand: put its newest")
-    well = [f for f in examine() if f.check == "sources" and f.good]
-    assert len(well) == 1, "the list that ended in 2019 is never late"
+    assert looked("sources").good, "the list that ended in 2019 is never late"
+
+
+def test_sources_that_never_came_share_a_line_for_each_remedy(
+    own_tiny_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: Any, **named: Any) -> list[Freshness]:
+        return [replace(s, state="never", last_as_of=None) for s in freshness(*arguments, **named)]
+
+    monkeypatch.setattr("shortcast.monitoring.freshness.freshness", never)
+    late = late_sources()
+    assert len(late) == len({f.do for f in late}) < 8
+    (many,) = (f for f in late if f.do.startswith("shortcast fetch ") and " nadac " in f.do)
+    assert many.found.startswith("There is no snapshot yet of ")
+    assert " nadac, " in many.found
+    assert len(many.found.split(",")) > 8
 
 
 def test_a_source_without_its_key_says_which_setting_it_needs_and_no_value(

@@ -14,6 +14,7 @@ from shortcast.processes import processes
 
 
 def survives_an_interrupt() -> bool:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)
     time.sleep(0.05)
     return True
@@ -24,17 +25,18 @@ def test_an_interrupt_for_all_reaches_this_process_alone() -> None:
         assert pool.submit(survives_an_interrupt).result(timeout=60)
 
 
-def interrupted(asleep: list[Future[None]]) -> None:
+def broken_off(by: BaseException, asleep: list[Future[None]]) -> None:
     with processes(2) as pool:
         pool.submit(os.getpid).result(timeout=60)
         asleep += [pool.submit(time.sleep, 600) for _ in range(4)]
-        raise KeyboardInterrupt
+        raise by
 
 
-def test_an_interrupt_of_this_process_waits_for_no_other() -> None:
+@pytest.mark.parametrize("by", [KeyboardInterrupt(), FileNotFoundError()], ids=repr)
+def test_an_interrupt_or_error_here_waits_for_no_other(by: BaseException) -> None:
     asleep: list[Future[None]] = []
-    with pytest.raises(KeyboardInterrupt):
-        interrupted(asleep)
+    with pytest.raises(type(by)):
+        broken_off(by, asleep)
     assert [job.done() for job in asleep] == [True] * 4
     assert not multiprocessing.active_children()
 

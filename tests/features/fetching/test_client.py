@@ -443,16 +443,36 @@ def test_without_a_network_one_host_is_waited_for_and_then_no_other(tmp_path: Pa
             "Name or service not known), 3 times; try again later",
             "Name or service not known); try again later",
             "Name or service not known); try again later",
-            "Nothing has answered in this run, so https://host-3.example.gov/list.csv was not",
+            "Nothing has answered in this run, so https://www.host-3.gov/list.csv was not asked",
         ]
     ):
-        address = f"https://host-{number}.example.gov/list.csv"
+        address = f"https://www.host-{number}.gov/list.csv"
         with pytest.raises(FetchError) as raised:
             client.download(address, tmp_path / "list.csv", most=10**6)
         assert said in str(raised.value)
     client.close()
     assert client.is_cut_off
-    assert [tried.count(f"host-{number}.example.gov") for number in range(4)] == [3, 1, 1, 0]
+    assert [tried.count(f"www.host-{number}.gov") for number in range(4)] == [3, 1, 1, 0]
+
+
+def test_hosts_of_one_body_that_are_down_are_no_lost_network(tmp_path: Path) -> None:
+    tried: list[str] = []
+    client = cut_off(tried)
+    for name in ("www", "api", "download", "accessdata"):
+        with pytest.raises(FetchError, match="Name or service not known"):
+            client.download(f"https://{name}.fda.gov/x", tmp_path / "list.csv", most=10**6)
+    client.close()
+    assert len(tried) == 6
+    assert not client.is_cut_off
+
+
+def test_a_host_that_answers_is_tried_as_often_as_ever_beside_one_that_is_silent(
+    official: Any, answer: Any, tmp_path: Path
+) -> None:
+    official.answers[PLACE] = then(answer(status=503), answer(BODY))
+    with Loopback(official) as client:
+        client._down.add("www.example.org")
+        assert client.download(ADDRESS, tmp_path / "list.csv", most=10**6) is not None
 
 
 def test_one_silent_host_among_others_that_answer_is_no_lost_network(
@@ -473,5 +493,12 @@ def test_a_failure_names_the_mirror_that_was_asked_and_not_its_password(
     with pytest.raises(AbsentError) as raised:
         client.download(ADDRESS, tmp_path / "list.csv", most=10**6)
     client.close()
+    down = Client(today=TODAY, via="http://me:secret@127.0.0.1:9", manners=Manners(tries=1))
+    down._down.add("127.0.0.1:9")
+    with pytest.raises(FetchError) as silent:
+        down.page("https://www.example.gov/other.json")
+    down.close()
+    assert "127.0.0.1:9 did not answer earlier" in str(silent.value)
+    assert "secret" not in str(silent.value)
     host = official.address.partition("://")[2]
     assert str(raised.value).startswith(f"{ADDRESS} by way of {host} is not there (404)")
