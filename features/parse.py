@@ -18,9 +18,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -297,10 +297,9 @@ def _parse(
     if todo:
         with _pool(workers, [job[0] for job in todo]) as pool:
             jobs = {pool.submit(_parse_one, *job): job[0] for job in todo}
-            for number, job in enumerate(_as_they_end(jobs, pool), start=1):
+            for number, job in enumerate(as_completed(jobs), start=1):
                 error = job.exception()
                 if error is not None:
-                    pool.shutdown(wait=False, cancel_futures=True)
                     if isinstance(error, ShortcastError):
                         raise error
                     if isinstance(error, BrokenProcessPool):
@@ -316,23 +315,22 @@ def _parse(
     return sorted(done, key=lambda p: (p.source, p.as_of))
 
 
-def _as_they_end(
-    jobs: Iterable[Future[ParsedSnapshot]], pool: Executor
-) -> Iterator[Future[ParsedSnapshot]]:
-    """Yield jobs as they end; an interrupt begins none of the rest."""
-    try:
-        yield from as_completed(jobs)
-    except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-
-
 def _pool(workers: int, snapshots: Sequence[Snapshot]) -> AbstractContextManager[Executor]:
     """Return what parses the snapshots: processes, or this one if there is little to do."""
     workers = min(workers, len(snapshots))
     if workers == 1 or sum(f.bytes for s in snapshots for f in s.files) < PROCESSES_FROM_BYTES:
-        return ThreadPoolExecutor(1)
+        return _thread()
     return processes(workers)
+
+
+@contextmanager
+def _thread() -> Iterator[Executor]:
+    """Give what runs calls in this process, one by one; broken off, it begins none of the rest."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _read_cached(snapshot: Snapshot, folder: Path) -> ParsedSnapshot | None:

@@ -6,14 +6,12 @@ import errno
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from enum import IntEnum
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 # Nothing leaves the machine unasked; mlflow reads this when it is first imported.
@@ -76,10 +74,8 @@ def main() -> None:
 
     130 where it was interrupted.
     """
-    interrupts: list[int] = []
     try:
-        with _noted(interrupts):
-            app()
+        app()
     except ShortcastError as error:
         _fail(str(error))
     except OSError as error:
@@ -93,32 +89,13 @@ def main() -> None:
         _interrupted()
     except SystemExit as end:
         # Typer makes this of an interrupt; a service that was ended so ends well.
-        if not (interrupts and end.code == 130):
+        if end.code != 130:
             raise
         _interrupted()
     except RuntimeError as error:
         if not was_interrupted(error):
             raise
         _interrupted()
-
-
-@contextmanager
-def _noted(interrupts: list[int]) -> Iterator[None]:
-    """Note every interrupt from the keyboard before it is raised as ever."""
-
-    def take_note(number: int, frame: FrameType | None) -> None:
-        interrupts.append(number)
-        signal.default_int_handler(number, frame)
-
-    # A shell that starts a command in its background has it ignore interrupts.
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, take_note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _interrupted() -> NoReturn:
@@ -288,9 +265,9 @@ def verify(as_json: AsJson = False) -> None:
         data = archive.data() or data
     with exclusive(config.home, what="the check of the archive"), _progress() as tell:
         faults = check(archive, progress=tell)
-    if as_json:
         with suppress(ShortcastError):
             count = len(archive.entries())
+    if as_json:
         _print_json({"data": data, "good": not faults, "files": count, "faults": faults})
     else:
         _say_if_simulated(data)
@@ -299,7 +276,7 @@ def verify(as_json: AsJson = False) -> None:
     if faults:
         raise typer.Exit(1)
     if not as_json:
-        typer.echo(f"{len(archive.entries())} files, and all are as they were archived.")
+        typer.echo(f"{count} files, and all are as they were archived.")
 
 
 @_archive.command()

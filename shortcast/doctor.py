@@ -230,7 +230,7 @@ def _archive(config: Settings, _: datetime) -> Iterator[Finding]:
         yield Finding("archive", True, f"{len(places)} files are there{more}.")
     kept = [p for p in config.quarantine.rglob("*") if p.is_file() and p.name != REASON]
     sets = {"/".join(p.relative_to(config.quarantine).parts[:2]) for p in kept}
-    newest = {s.source: f"{s.source}/{s.as_of}" for s in archive.snapshots()}
+    newest = {e.source: f"{e.source}/{e.as_of}" for e in sorted(entries, key=lambda e: e.as_of)}
     waiting = sorted(name for name in sets if name > newest.get(name.partition("/")[0], ""))
     if waiting:
         yield Finding(

@@ -240,7 +240,11 @@ class Client:
     @property
     def is_cut_off(self) -> bool:
         """Whether several were silent and none has answered: most likely there is no network."""
-        return len(set(map(_domain, self._down))) > 1 and not self._was_answered
+        return self._silent_bodies() > 1 and not self._was_answered
+
+    def _silent_bodies(self) -> int:
+        """Count the bodies of which a host did not answer."""
+        return len(set(map(_domain, self._down)))
 
     def close(self) -> None:
         """Give up the connections."""
@@ -302,8 +306,7 @@ class Client:
                     # It would be asked with the keys of this host.
                     raise FetchError(
                         f"{self._named(address)} names a next page at {_shown(following)}, "
-                        "which is "
-                        "another host and is not asked; look whether the source has moved."
+                        "which is another host and is not asked; look whether the source has moved."
                     )
                 return Page(content, following, self._is_made_up(answer))
 
@@ -346,8 +349,7 @@ class Client:
         if not token:
             raise FetchError(
                 f"{self._named(address)} answered without {header!r}; look at the keys in "
-                "the settings, "
-                "and whether the source has changed."
+                "the settings, and whether the source has changed."
             )
         self.secrets.add(token)
         return token
@@ -451,8 +453,8 @@ class Client:
             if max(whole, length) > most:
                 raise FetchError(
                     f"{self._named(address)} is {max(whole, length):,} bytes long, and at "
-                    f"most {most:,} "
-                    "are expected; look at the source, and raise its size if it has grown."
+                    f"most {most:,} are expected; look at the source, and raise its size if it has "
+                    "grown."
                 )
             partial.begin(validators if not packed else Validators())
             self._receive(answer, partial, most, whole)
@@ -490,8 +492,7 @@ class Client:
                         partial.drop()
                         raise FetchError(
                             f"{self._named(partial.address)} repeats the key that it was "
-                            "asked with, so "
-                            "its answer is not kept; look at the source."
+                            "asked with, so its answer is not kept; look at the source."
                         )
                     tail = (tail + chunk)[-self.secrets.longest :]
                 stream.write(chunk)
@@ -500,8 +501,7 @@ class Client:
                     partial.drop()
                     raise FetchError(
                         f"{self._named(partial.address)} is longer than the {most:,} bytes "
-                        "that are "
-                        "expected; look at the source, and raise its size if it has grown."
+                        "that are expected; look at the source, and raise its size if it has grown."
                     )
                 if stream.tell() - told >= _TELL_EVERY:
                     told = stream.tell()
@@ -517,7 +517,7 @@ class Client:
     def _persist(self, address: str, once: Callable[[], T]) -> T:
         """Try until it succeeds or the tries are used up."""
         host = _host(self._place(_led_to(address, "")))
-        if not self._was_answered and len(set(map(_domain, self._down))) >= _SILENT:
+        if not self._was_answered and self._silent_bodies() >= _SILENT:
             raise FetchError(
                 f"Nothing has answered in this run, so {self._named(address)} was not asked; see "
                 "whether this machine is connected."

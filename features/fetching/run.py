@@ -58,7 +58,7 @@ class FetchReport:
     left_out : mapping of str to str
         Sources that could not be asked, with the reason.
     is_cut_off : bool
-        Whether nothing that was asked has answered.
+        Whether several bodies' hosts were silent and nothing has answered.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -331,6 +331,7 @@ class _Run:
                 name, "", "failed", f"It could not be kept ({why}); make room and fetch again."
             )
         except Exception as error:
+            # One odd answer must not end the whole fetch; an interrupt must.
             if was_interrupted(error):
                 raise KeyboardInterrupt from error
             where = "".join(traceback.format_exception(error))
