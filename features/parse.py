@@ -23,7 +23,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -371,7 +371,7 @@ def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSna
         reading = corrections.read(source, files, snapshot.as_of)
         _refuse_unusable(reading, snapshot)
         rejected = len(reading.rejects)
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with in_memory() as connection:
             for table in source.tables:
                 if table.name in reading.tables:
                     frame = reading.tables[table.name]
@@ -388,6 +388,30 @@ def _parse_one(snapshot: Snapshot, folder: Path, files: list[Path]) -> ParsedSna
     result = _read_cached(snapshot, folder)
     assert result is not None
     return result
+
+
+@contextmanager
+def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect to a database of one thread and no file, begun once in this process.
+
+    Yields
+    ------
+    DuckDBPyConnection
+        Closed at the end; what it registers no other connection sees.
+    """
+    try:
+        with _instance().cursor() as connection:
+            yield connection
+    except duckdb.Error:
+        # After the worst of its errors an instance answers nothing more.
+        _instance.cache_clear()
+        raise
+
+
+@cache
+def _instance() -> duckdb.DuckDBPyConnection:
+    """Begin that database: it takes ten times as long as writing a small snapshot."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def _refuse_unusable(reading: Reading, snapshot: Snapshot) -> None:

@@ -19,7 +19,12 @@ import pandas as pd
 
 from shortcast.features.fetching.client import FetchError
 from shortcast.features.fetching.errand import Delivery
-from shortcast.features.parse import MAX_REJECTED_SHARE, ParsedSnapshot, count_records
+from shortcast.features.parse import (
+    MAX_REJECTED_SHARE,
+    ParsedSnapshot,
+    count_records,
+    in_memory,
+)
 from shortcast.features.sources import corrections
 from shortcast.features.sources.contract import Reading, Source, SourceError, Table
 from shortcast.features.sources.fetching import Fetching
@@ -248,7 +253,7 @@ def _against(
     fall = min(fetching.fall * months, MOST_CHANGE)
     growth = fetching.growth * months
     try:
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with in_memory() as connection:
             before = {
                 table.name: _figures_of_file(connection, fetching, table, last.table(table.name))
                 for table in source.tables

@@ -288,10 +288,12 @@ def rejects(
     DataFrame
         The columns `REJECT_COLUMNS`, one row for each record.
     """
-    frame = pd.DataFrame({"row": rows.to_numpy()})
-    frame["file"], frame["column"], frame["reason"] = file, column, reason
-    frame["value"] = values if isinstance(values, str) else values.astype(str).to_numpy()
-    return frame.loc[:, list(REJECT_COLUMNS)]
+    texts = values if isinstance(values, str) else values.astype(str).to_numpy()
+    # At once and not column by column: a reader asks this of every column, mostly for no record.
+    return pd.DataFrame(
+        {"file": file, "row": rows.to_numpy(), "column": column, "value": texts, "reason": reason},
+        columns=list(REJECT_COLUMNS),
+    )
 
 
 def parse_dates(
