@@ -9,12 +9,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scratch import scratch
 
 from shortcast.features.facts import FACT_COLUMNS, TableFile, make_facts
 from shortcast.features.sources.contract import Column, Table
@@ -51,7 +51,7 @@ def day(text: str) -> date:
 
 def facts(table: Table, **cases: Snapshots) -> list[Row]:
     """The fact rows of a table that the snapshots of these sources hold."""
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory() as folder, scratch() as connection:
         files = []
         for source, snapshots in cases.items():
             for as_of, rows in snapshots:
@@ -233,7 +233,7 @@ def test_an_empty_list_withdraws_all_and_a_snapshot_without_the_list_says_nothin
 
 
 def test_without_any_snapshot_the_table_is_empty_with_all_its_columns() -> None:
-    with duckdb.connect() as connection:
+    with scratch() as connection:
         make_facts(connection, LIST, [])
         made = connection.sql("SELECT * FROM made")
         assert made.columns == [*(c.name for c in COLUMNS), *FACT_COLUMNS]

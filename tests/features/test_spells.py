@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scratch import scratch
 
 from shortcast.features.asof import AsOf
 from shortcast.features.facts import TableFile, make_facts
@@ -52,11 +54,12 @@ NOTICE = "To Be Discontinued"
 Listing = Sequence[Shown | None]
 
 
+@contextmanager
 def warehouse(
     captures: Sequence[date],
     listings: Mapping[str, Sequence[Listing]],
     html: Sequence[tuple[str, date, date, date | None]] = (),
-) -> duckdb.DuckDBPyConnection:
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """The shortage tables of captures that show these listings of these drugs, by name.
 
     Parameters
@@ -64,9 +67,8 @@ def warehouse(
     html : sequence of tuple
         Entries of the older list: name, first seen, last seen, withdrawn at.
     """
-    connection = duckdb.connect(config={"threads": 1})
-    connection.execute("CREATE TABLE snapshots (source VARCHAR, as_of DATE, state VARCHAR)")
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as connection, tempfile.TemporaryDirectory() as folder:
+        connection.execute("CREATE TABLE snapshots (source VARCHAR, as_of DATE, state VARCHAR)")
 
         def stored(source: str, as_of: date, table: Table, rows: Sequence[Row]) -> TableFile:
             path = Path(folder) / f"{table.name}-{as_of}.parquet"
@@ -93,9 +95,9 @@ def warehouse(
             files[SPELLS.name].append(stored("fda_shortages_html", filed, SPELLS, rows))
         for table in (LISTINGS, POSTINGS, SPELLS):
             make_facts(connection, table, files[table.name])
-    link_listings(connection)
-    make_spells(connection)
-    return connection
+        link_listings(connection)
+        make_spells(connection)
+        yield connection
 
 
 LIST = "fda_shortages"
@@ -480,7 +482,7 @@ def random_listing(chance: random.Random, captures: Sequence[date]) -> list[Show
     return listing
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6))
 def test_spells_agree_with_the_rules_followed_capture_by_capture(seed: int) -> None:
     chance = random.Random(seed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import date, timedelta
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from unittest import mock
 import duckdb
 import pyarrow as pa
 import pytest
+from scratch import scratch
 
 from shortcast.features import groups, sources
 from shortcast.features.asof import AsOf
@@ -89,24 +91,27 @@ class MarketWorld:
 
     Parameters
     ----------
+    connection : DuckDBPyConnection
+        Connection to an empty database.
     ddl : sequence of str
         Statements that create the tables.
+    tables : dict of str to dict of str to str
+        Names and DuckDB types of the columns of each table.
     facts : dict of str to list of dict
         Rows by table; columns left out are null.
     """
 
-    def __init__(self, ddl: Sequence[str], facts: dict[str, list[Row]]) -> None:
-        self.ddl = ddl
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        ddl: Sequence[str],
+        tables: dict[str, dict[str, str]],
+        facts: dict[str, list[Row]],
+    ) -> None:
         self.facts = facts
-        self.connection = duckdb.connect(":memory:", config={"threads": 1})
+        self.tables = tables
+        self.connection = connection
         self.connection.execute(";".join(ddl))
-        #: Names and DuckDB types of the columns of each table.
-        self.tables: dict[str, dict[str, str]] = {}
-        for table, name, kind in self.connection.execute(
-            "SELECT table_name, column_name, data_type FROM duckdb_columns() "
-            "ORDER BY table_name, column_index"
-        ).fetchall():
-            self.tables.setdefault(table, {})[name] = kind
         drugs = [
             {
                 "drug_id": name,
@@ -187,32 +192,43 @@ def link_ddl() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def make_world(link_ddl: list[str]) -> Iterator[Callable[[dict[str, list[Row]]], MarketWorld]]:
+def link_columns(link_ddl: list[str]) -> dict[str, dict[str, str]]:
+    """Names and DuckDB types of the columns of each link table."""
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        connection.execute(";".join(link_ddl))
+        tables: dict[str, dict[str, str]] = {}
+        for table, name, kind in connection.execute(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+            "ORDER BY table_name, column_index"
+        ).fetchall():
+            tables.setdefault(table, {})[name] = kind
+    return tables
+
+
+@pytest.fixture(scope="session")
+def make_world(
+    link_ddl: list[str], link_columns: dict[str, dict[str, str]]
+) -> Iterator[Callable[[dict[str, list[Row]]], MarketWorld]]:
     """``make_world({table: rows})``: a market of just these facts."""
-    made: list[MarketWorld] = []
-
-    def make(facts: dict[str, list[Row]]) -> MarketWorld:
-        made.append(MarketWorld(link_ddl, facts))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.connection.close()
+    with ExitStack() as stack:
+        yield lambda facts: MarketWorld(
+            stack.enter_context(scratch()), link_ddl, link_columns, facts
+        )
 
 
 @pytest.fixture(scope="session")
 def random_world(
     make_world: Callable[[dict[str, list[Row]]], MarketWorld],
+    link_columns: dict[str, dict[str, str]],
 ) -> Callable[[int], MarketWorld]:
     """``random_world(seed)``: random facts in every link table, the same for the same seed."""
 
     @cache
     def make(seed: int) -> MarketWorld:
         chance = random.Random(seed)
-        tables = make_world({}).tables
         facts = {
             table: [_fact(chance, table, columns, i) for i in range(FACTS_EACH)]
-            for table, columns in tables.items()
+            for table, columns in link_columns.items()
             if "known_from" in columns
         }
         # most listings end: without this nearly every drug would always be in shortage
