@@ -24,9 +24,10 @@ from shortcast.settings import settings
 from shortcast.training.calibration import FloatArray, Platt, coherent
 from shortcast.training.linear import LinearPart
 from shortcast.training.matrix import encode, require_columns
+from shortcast.training.sets import weighted_mean
 
 #: Raised whenever a bundle of an earlier layout could no longer be read.
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Bundle:
     models : dict of int to dict of str to str
         LightGBM model texts by horizon and name (see `~shortcast.training.models.BoostedTrees`);
         their log-odds are averaged.
+    weights : dict of str to float
+        How much each of these counts in the mean, by name.
     linear : dict of int to LinearPart
         Regression by horizon; the log-odds of the model are the mean of its and the trees'.
     trained_at : str
@@ -92,6 +95,7 @@ class Bundle:
     categories: dict[str, tuple[str, ...]]
     platt: dict[int, Platt]
     models: dict[int, dict[str, str]]
+    weights: dict[str, float]
     linear: dict[int, LinearPart]
     trained_at: str
     trained_from: date
@@ -241,12 +245,12 @@ class Bundle:
         return (self._trees(horizon_months, values, raw_score=True) + linear) / 2
 
     def _trees(self, horizon_months: int, values: np.ndarray, **wanted: bool) -> np.ndarray:
-        """Return the mean of what the boosters of a horizon predict."""
-        predicted = [
-            booster.predict(values, num_threads=settings().threads, **wanted)
-            for booster in self.boosters(horizon_months).values()
-        ]
-        return np.mean(np.asarray(predicted, dtype=np.float64), axis=0)
+        """Return the weighted mean of what the boosters of a horizon predict."""
+        predicted = {
+            name: np.asarray(booster.predict(values, num_threads=settings().threads, **wanted))
+            for name, booster in self.boosters(horizon_months).items()
+        }
+        return weighted_mean(predicted, self.weights)
 
     def save(self, folder: Path) -> None:
         """Write the bundle into an empty or new folder.
@@ -282,6 +286,7 @@ class Bundle:
             "code_version": self.code_version,
             "platt": {str(h): asdict(self.platt[h]) for h in self.horizons},
             "models": files,
+            "weights": self.weights,
             "linear": regressions,
             "groups": self.groups,
             "features": [asdict(feature) for feature in self.catalogue],
@@ -344,6 +349,7 @@ class Bundle:
             categories={name: tuple(v) for name, v in content["categories"].items()},
             platt={int(h): Platt(**line) for h, line in content["platt"].items()},
             models=models,
+            weights=content["weights"],
             linear=linear,
             trained_at=content["trained_at"],
             trained_from=date.fromisoformat(content["trained_from"]),

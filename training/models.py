@@ -13,6 +13,7 @@ from shortcast.features.groups.contract import Feature, Group
 from shortcast.training.baselines import Logistic, PastListings, Points, Prevalence
 from shortcast.training.calibration import FloatArray
 from shortcast.training.estimator import KEEP_NEGATIVES, RiskModel, thin_negatives
+from shortcast.training.sets import EQUAL_WEIGHTS, WEIGHTS, weighted_mean
 
 #: Makes a fresh, unfitted model.
 Factory = Callable[[], RiskModel]
@@ -64,6 +65,8 @@ class BoostedTrees(RiskModel):
         by side take half the time of two fits with two threads each.
     parameters : mapping of str to object
         LightGBM parameters over `PARAMETERS`.
+    weights : mapping of str to float
+        How much each set counts in the mean.
 
     Attributes
     ----------
@@ -82,6 +85,7 @@ class BoostedTrees(RiskModel):
         seed: int = 0,
         threads: int = 1,
         parameters: Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] = WEIGHTS,
     ) -> None:
         self.features = features
         self.hidden = hidden
@@ -90,6 +94,7 @@ class BoostedTrees(RiskModel):
         self.seed = seed
         self.threads = threads
         self.parameters = parameters
+        self.weights = weights
 
     def settings(self) -> dict[str, Any]:
         """Return all LightGBM parameters of the fit.
@@ -126,6 +131,7 @@ class BoostedTrees(RiskModel):
         return {
             **{k: v for k, v in self.settings().items() if k != "monotone_constraints"},
             "rounds": self.rounds,
+            "weights": dict(self.weights),
             "keep_negatives": self.keep_negatives,
             "features": len(self.features),
             "hidden_from_prone": list(self.hidden),
@@ -158,13 +164,13 @@ class BoostedTrees(RiskModel):
         return lgb.train(self.settings(), data, num_boost_round=self.rounds)
 
     def decision_function(self, X: pd.DataFrame) -> FloatArray:
-        """Return the mean of the sets' log-odds. See `RiskModel.decision_function`."""
+        """Return the weighted mean of the sets' log-odds. See `RiskModel.decision_function`."""
         values = X[[feature.name for feature in self.features]].to_numpy(dtype=np.float32)
-        margins = [
-            booster.predict(values, raw_score=True, num_threads=self.threads)
-            for booster in self.boosters_.values()
-        ]
-        return np.mean(np.asarray(margins, dtype=np.float64), axis=0)
+        margins = {
+            name: np.asarray(booster.predict(values, raw_score=True, num_threads=self.threads))
+            for name, booster in self.boosters_.items()
+        }
+        return weighted_mean(margins, self.weights)
 
 
 class Blend(RiskModel):
@@ -259,14 +265,14 @@ def standing_models(
     traits = list(groups["traits"].features) if "traits" in groups else []
     history = [f.name for f in groups["history"].features] if "history" in groups else []
 
-    def boosted(features: Sequence[Feature]) -> Factory:
-        return lambda: BoostedTrees(features, hidden=history, seed=seed)
+    def boosted(features: Sequence[Feature], weights: Mapping[str, float] = WEIGHTS) -> Factory:
+        return lambda: BoostedTrees(features, hidden=history, seed=seed, weights=weights)
 
     models: dict[str, Factory] = {
         "prevalence": Prevalence,
         "past_listings": PastListings,
         "points": lambda: Points(categories),
-        "traits": boosted(traits),
+        "traits": boosted(traits, EQUAL_WEIGHTS),
         "logistic": lambda: Logistic([feature.name for feature in catalogue], categories),
         "lightgbm": boosted(catalogue),
     }

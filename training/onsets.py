@@ -15,6 +15,7 @@ from shortcast.training.calibration import FloatArray
 from shortcast.training.evaluation import rows_of
 from shortcast.training.fitting import Fitted
 from shortcast.training.models import PARTS, Blend, BoostedTrees
+from shortcast.training.sets import weighted_mean
 
 #: Length of the monthly list.
 LIST_SIZE = 50
@@ -44,12 +45,12 @@ def contributions(fitted: Fitted, X: pd.DataFrame) -> FloatArray:
     assert isinstance(trees, BoostedTrees)
     assert isinstance(regression, Logistic)
     values = X.to_numpy(dtype=np.float32)
-    grown = [
-        np.asarray(booster.predict(values, pred_contrib=True, num_threads=1))[:, : X.shape[1]]
-        for booster in trees.boosters_.values()
-    ]
+    grown = {
+        name: np.asarray(booster.predict(values, pred_contrib=True, num_threads=1))[:, : X.shape[1]]
+        for name, booster in trees.boosters_.items()
+    }
     linear = regression.linear_.contributions(values, list(X.columns))
-    return (np.mean(grown, axis=0) + linear) / 2 * fitted.platt.slope
+    return (weighted_mean(grown, trees.weights) + linear) / 2 * fitted.platt.slope
 
 
 def explained(

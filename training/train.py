@@ -19,6 +19,7 @@ from shortcast.training.fitting import Fitted, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, PARTS, Blend, BoostedTrees, standing_models
 from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
+from shortcast.training.sets import WEIGHTS
 from shortcast.training.splits import training_fold
 
 
@@ -191,6 +192,7 @@ def fit_bundle(
         categories=categories,
         platt=platt,
         models=models,
+        weights=dict(WEIGHTS),
         linear=linear,
         trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
         trained_from=first,

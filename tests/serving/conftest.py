@@ -184,6 +184,7 @@ def make_bundle(
         categories={},
         platt={h: Platt(1.0, 0.0) for h in (3, 6, 12)},
         models={horizon: {"onset": ""} for horizon in (3, 6, 12)},
+        weights={"onset": 1.0},
         linear={horizon: LinearPart(0.0, ()) for horizon in (3, 6, 12)},
         trained_at="2022-05-01T03:00:00+00:00",
         trained_from=date(2015, 1, 1),

@@ -55,6 +55,7 @@ def make_bundle(model_text: str) -> Maker:
             categories={f.name: () for f in groups.features().values() if f.type == "VARCHAR"},
             platt={h: Platt(1.0, 0.1 * h) for h in HORIZONS},
             models={horizon: {"onset": model_text} for horizon in HORIZONS},
+            weights={"onset": 1.0},
             linear={horizon: LinearPart(0.0, ()) for horizon in HORIZONS},
             trained_at=datetime(2020, 10, 1, tzinfo=UTC).isoformat(),
             trained_from=date(2015, 1, 1),
