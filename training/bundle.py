@@ -21,10 +21,10 @@ import pandas as pd
 
 from shortcast.errors import ShortcastError
 from shortcast.settings import settings
+from shortcast.training import sets
 from shortcast.training.calibration import FloatArray, Platt, coherent
 from shortcast.training.linear import LinearPart
 from shortcast.training.matrix import encode, require_columns
-from shortcast.training.sets import weighted_mean
 
 #: Raised whenever a bundle of an earlier layout could no longer be read.
 FORMAT = 4
@@ -246,11 +246,8 @@ class Bundle:
 
     def _trees(self, horizon_months: int, values: np.ndarray, **wanted: bool) -> np.ndarray:
         """Return the weighted mean of what the boosters of a horizon predict."""
-        predicted = {
-            name: np.asarray(booster.predict(values, num_threads=settings().threads, **wanted))
-            for name, booster in self.boosters(horizon_months).items()
-        }
-        return weighted_mean(predicted, self.weights)
+        boosters = self.boosters(horizon_months)
+        return sets.predict(boosters, self.weights, values, settings().threads, **wanted)
 
     def save(self, folder: Path) -> None:
         """Write the bundle into an empty or new folder.

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from shortcast.features.groups.contract import Feature, Group
+from shortcast.training import sets
 from shortcast.training.baselines import Logistic, PastListings, Points, Prevalence
 from shortcast.training.calibration import FloatArray
 from shortcast.training.estimator import KEEP_NEGATIVES, RiskModel, thin_negatives
-from shortcast.training.sets import EQUAL_WEIGHTS, WEIGHTS, weighted_mean
+from shortcast.training.sets import EQUAL_WEIGHTS, WEIGHTS
 
 #: Makes a fresh, unfitted model.
 Factory = Callable[[], RiskModel]
@@ -166,11 +167,7 @@ class BoostedTrees(RiskModel):
     def decision_function(self, X: pd.DataFrame) -> FloatArray:
         """Return the weighted mean of the sets' log-odds. See `RiskModel.decision_function`."""
         values = X[[feature.name for feature in self.features]].to_numpy(dtype=np.float32)
-        margins = {
-            name: np.asarray(booster.predict(values, raw_score=True, num_threads=self.threads))
-            for name, booster in self.boosters_.items()
-        }
-        return weighted_mean(margins, self.weights)
+        return sets.predict(self.boosters_, self.weights, values, self.threads, raw_score=True)
 
 
 class Blend(RiskModel):

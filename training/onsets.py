@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from shortcast.features.groups.contract import Feature
-from shortcast.training import metrics
+from shortcast.training import metrics, sets
 from shortcast.training.baselines import Logistic
 from shortcast.training.calibration import FloatArray
 from shortcast.training.evaluation import rows_of
 from shortcast.training.fitting import Fitted
 from shortcast.training.models import PARTS, Blend, BoostedTrees
-from shortcast.training.sets import weighted_mean
 
 #: Length of the monthly list.
 LIST_SIZE = 50
@@ -45,12 +44,9 @@ def contributions(fitted: Fitted, X: pd.DataFrame) -> FloatArray:
     assert isinstance(trees, BoostedTrees)
     assert isinstance(regression, Logistic)
     values = X.to_numpy(dtype=np.float32)
-    grown = {
-        name: np.asarray(booster.predict(values, pred_contrib=True, num_threads=1))[:, : X.shape[1]]
-        for name, booster in trees.boosters_.items()
-    }
+    grown = sets.predict(trees.boosters_, trees.weights, values, trees.threads, pred_contrib=True)
     linear = regression.linear_.contributions(values, list(X.columns))
-    return (weighted_mean(grown, trees.weights) + linear) / 2 * fitted.platt.slope
+    return (grown[:, : X.shape[1]] + linear) / 2 * fitted.platt.slope
 
 
 def explained(

@@ -19,7 +19,6 @@ from shortcast.training.fitting import Fitted, fit, side_by_side, training_rows
 from shortcast.training.matrix import categories_of, encode, require_columns
 from shortcast.training.models import CHAMPION, PARTS, Blend, BoostedTrees, standing_models
 from shortcast.training.outcomes import HORIZONS, as_days, known_events, onset_labels
-from shortcast.training.sets import WEIGHTS
 from shortcast.training.splits import training_fold
 
 
@@ -168,6 +167,7 @@ def fit_bundle(
         return fit(factory, rows, horizon)
 
     models, linear, platt = {}, {}, {}
+    weights: dict[str, float] = {}
     jobs = [partial(fit_horizon, horizon) for horizon in horizons]
     for horizon, fitted in zip(horizons, side_by_side(jobs), strict=True):
         assert isinstance(fitted.model, Blend)
@@ -177,6 +177,7 @@ def fit_bundle(
         models[horizon] = {
             name: booster.model_to_string() for name, booster in trees.boosters_.items()
         }
+        weights = dict(trees.weights)
         linear[horizon] = regression.linear_
         platt[horizon] = fitted.platt
     group_of = {f.name: name for name, group in groups.items() for f in group.features}
@@ -192,7 +193,7 @@ def fit_bundle(
         categories=categories,
         platt=platt,
         models=models,
-        weights=dict(WEIGHTS),
+        weights=weights,
         linear=linear,
         trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
         trained_from=first,

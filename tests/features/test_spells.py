@@ -482,7 +482,7 @@ def random_listing(chance: random.Random, captures: Sequence[date]) -> list[Show
     return listing
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6))
 def test_spells_agree_with_the_rules_followed_capture_by_capture(seed: int) -> None:
     chance = random.Random(seed)

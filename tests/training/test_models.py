@@ -9,6 +9,7 @@ import pytest
 from shortcast.features.groups.contract import Feature, Group
 from shortcast.training.calibration import sigmoid
 from shortcast.training.models import Blend, BoostedTrees, standing_models
+from shortcast.training.sets import EQUAL_WEIGHTS
 
 FEATURES = [
     Feature("listings_before", "BIGINT", "earlier shortages", monotone=1),
@@ -125,9 +126,7 @@ def test_drugs_in_shortage_teach_which_are_prone(sample: tuple[pd.DataFrame, np.
     short = ((X["form_group"] == 1) & (X["listings_before"] > 0)).to_numpy()
     without = BoostedTrees(FEATURES, hidden=["listings_before"], threads=1)
     without.fit(X[~short], y[~short])
-    taught = BoostedTrees(
-        FEATURES, hidden=["listings_before"], threads=1, weights={"onset": 0.5, "prone": 0.5}
-    )
+    taught = BoostedTrees(FEATURES, hidden=["listings_before"], threads=1, weights=EQUAL_WEIGHTS)
     taught.fit(X, np.where(short, np.nan, y))
     of_form_1 = X.assign(form_group=np.float32(1))
     of_form_0 = X.assign(form_group=np.float32(0))
