@@ -11,11 +11,12 @@ from shortcast.features.simulated.calendar import Days
 from shortcast.features.simulated.design import Bools
 from shortcast.features.simulated.parameters import Parameters
 
-_LATEST = (60, 180)
+#: Days from which on a listing is called late, and the most.
+LATE, _LATEST = 60, 150
 #: Within so many months after it began every shortage that is listed at all is posted.
 LATEST_MONTHS = 7
 #: Longest lag of a listing that is not called late, and shortest and longest shortage, in days.
-_LONGEST_LAG = 59
+_LONGEST_LAG = LATE - 1
 SHORTEST, _LONGEST = 75, 15 * 365
 _MONTH_DAYS = 30.4375
 
@@ -35,12 +36,12 @@ def lag_days(parameters: Parameters, size: int, rng: np.random.Generator) -> Day
     Returns
     -------
     array of int
-        0 to 59 days, or 60 to 180 where the listing comes late.
+        0 to 59 days, or 60 to 150 where the listing comes late.
     """
     usual = parameters.listing_lag_median_days * np.exp(
         parameters.listing_lag_sigma * rng.standard_normal(size)
     )
-    late = rng.integers(_LATEST[0], _LATEST[1] + 1, size)
+    late = rng.integers(LATE, _LATEST + 1, size)
     is_late = rng.random(size) < parameters.late_listing_share
     return np.where(is_late, late, np.minimum(usual, _LONGEST_LAG)).astype(np.int32)
 
@@ -68,7 +69,7 @@ def posted_within(parameters: Parameters, horizon: int) -> NDArray[np.float64]:
             _LONGEST_LAG,
         )
     )
-    late = np.arange(_LATEST[0], _LATEST[1] + 1)
+    late = np.arange(LATE, _LATEST + 1)
     begun = np.floor((np.arange(200) + 0.5) / 200 * _MONTH_DAYS)
 
     def share(lags: NDArray[np.floating], left: float) -> float:

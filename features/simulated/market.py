@@ -404,9 +404,11 @@ def advance(
     array of bool, shape (drugs,)
         Drugs of which a shortage began that will be listed.
     """
-    failed, begun = _supply_and_demand(parameters, design, calendar, state, rates, rng, log)
+    failed, recalled, begun = _supply_and_demand(
+        parameters, design, calendar, state, rates, rng, log
+    )
     _ends(design, state)
-    _makers(parameters, design, state, rates, failed, rng, log)
+    _makers(parameters, design, state, rates, failed, recalled, rng, log)
     _plants(parameters, design, state, rng, log)
     _disruptions(parameters, design, state, rates, rng, log)
     _entries(parameters, design, state, rng, log)
@@ -424,10 +426,11 @@ def _supply_and_demand(
     rates: Rates,
     rng: np.random.Generator,
     log: Log | None,
-) -> tuple[Positions, Bools]:
+) -> tuple[Positions, Positions, Bools]:
     """Draw failures and surges; where supply falls below demand, something begins.
 
-    Returns the makers that failed, and the drugs of which a shortage that will be listed began.
+    Returns the makers that failed, those of them that recall what they had delivered, and the
+    drugs of which a shortage that will be listed began.
     """
     month, rows, slots = state.month, rates.rows, rates.slots
     fails = rng.random(len(rows), dtype=np.float32) < failing(parameters, design, state, rates)
@@ -447,7 +450,7 @@ def _supply_and_demand(
     begun = np.zeros(design.drugs, dtype=np.bool_)
     who = np.flatnonzero(gap)
     if not len(who) and log is None:
-        return hit, begun
+        return hit, hit[:0], begun
     outcome = rng.random(len(who))
     unlisted_below = 1 - parameters.listed_share
     status = np.where(
@@ -459,6 +462,11 @@ def _supply_and_demand(
     begin = calendar.day_in(month, rng.random(len(who)))
     lag = listing.lag_days(parameters, len(who), rng)
     is_listed = status == LISTED
+    # What is posted late is so because stocks carry on for a while after a recall.
+    slow = np.zeros(design.drugs, dtype=np.bool_)
+    slow[who[is_listed & (lag >= listing.LATE)]] = True
+    recalled = hit[slow[rows[hit]]]
+    recalled = recalled[rng.random(len(recalled)) < parameters.late_recall_share]
     duration = listing.duration_days(parameters, design.injection[who], lag, rng)
     # What the list does not show is sooner over; a prevented gap ends when the import does.
     duration = np.where(is_listed, duration, np.maximum(60, duration // 3))
@@ -503,7 +511,7 @@ def _supply_and_demand(
             drug=rows[short].astype(np.int32),
             edge=state.edge[rows[short], slots[short]],
         )
-    return hit, begun
+    return hit, recalled, begun
 
 
 def _causes(
@@ -560,6 +568,7 @@ def _makers(
     state: State,
     rates: Rates,
     failed: Positions,
+    recalled: Positions,
     rng: np.random.Generator,
     log: Log | None,
 ) -> None:
@@ -569,7 +578,7 @@ def _makers(
     recalls = np.flatnonzero(chance < rates.recalled)
     leaves = np.flatnonzero((chance >= rates.recalled) & (chance < rates.recalled + rates.leaving))
     recalls_too = failed[rng.random(len(failed)) < parameters.failure_recall_share]
-    recalls = np.union1d(recalls, recalls_too)
+    recalls = np.union1d(np.union1d(recalls, recalls_too), recalled)
     halted = recalls[rng.random(len(recalls)) < parameters.recall_trouble_share]
     _trouble(state, rows[halted], slots[halted], RECALL_LEAD, RECALL_TROUBLE, QUALITY, rng)
 
@@ -594,6 +603,7 @@ def _makers(
             edge=state.edge[rows[recalls], slots[recalls]],
             sterile=design.sterile[rows[recalls]],
             quality=state.quality[rates.plants[recalls]],
+            grave=np.isin(recalls, recalled),
         )
         log.add(
             "exits",

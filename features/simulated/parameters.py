@@ -52,7 +52,7 @@ class Parameters:
         Log of the factor of failures for each unit of quality below `market.STANDARD`; above it
         all plants are alike. Tuned.
     inspection_rate : float
-        Surveillance inspections of a plant (one in some 14 months, more where quality is low;
+        Surveillance inspections of a plant (one in some 10 months, more where quality is low;
         tuned).
     oai_steepness : float
         Log odds, for each unit of quality, that an inspection ends as Official Action Indicated;
@@ -119,7 +119,10 @@ class Parameters:
     listing_lag_median_days, listing_lag_sigma : float
         Log-normal lag from the shortage's begin to its posting; tuned (no published figure).
     late_listing_share : float
-        Listings that come 60 to 180 days late; tuned (no published figure).
+        Listings that come 60 to 150 days after the shortage began; tuned (no published figure).
+    late_recall_share : float
+        Of the failures behind such a listing, those that begin with a recall of what was delivered;
+        stocks elsewhere carry on for a while. Tuned (no published figure).
     duration_median_days, duration_median_days_injection, duration_sigma : float
         Log-normal length of a listed shortage. Mean 1,202 days for those ongoing at the end of
         2023 (USP); injections median 4.6 years, oral drugs 1.6 (ASPE 2018-2023). Ongoing ones are
@@ -139,7 +142,7 @@ class Parameters:
     foreign_share: float = 0.53
     quality_persistence: float = 0.985
     quality_effect: float = 0.3
-    inspection_rate: float = 1 / 12
+    inspection_rate: float = 0.12
     oai_steepness: float = 5.0
     warning_letter_share: float = 0.5
     letter_again_share: float = 0.15
@@ -168,7 +171,8 @@ class Parameters:
     unlisted_share: float = 0.12
     listing_lag_median_days: float = 6.0
     listing_lag_sigma: float = 1.0
-    late_listing_share: float = 0.03
+    late_listing_share: float = 0.4
+    late_recall_share: float = 0.9
     duration_median_days: float = 200.0
     duration_median_days_injection: float = 520.0
     duration_sigma: float = 0.8

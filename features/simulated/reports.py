@@ -32,6 +32,8 @@ LISTED_REASONS = {
 }
 CLASSIFICATIONS = ("NAI", "VAI", "OAI")
 _PREMATURE_SHARE = 0.05
+#: Recalls of what a failure that empties the market had delivered, that are of Class I.
+_GRAVE_CLASS_1_SHARE = 0.8
 _CANADA_NOISE, _ENGLAND_NOISE = 0.0008, 0.001
 
 
@@ -271,6 +273,7 @@ def _recalls(
     shares = np.array([[row[2], row[1]] for row in RECALL_REASONS]).cumsum(axis=0)
     which = (chance[:, None] >= shares[:-1, found["sterile"].astype(np.int64)].T).sum(axis=1)
     severity = rng.random(size) + 0.1 * found["sterile"]
+    severity[found["grave"] & (rng.random(size) < _GRAVE_CLASS_1_SHARE)] = 1.0
     events = pd.DataFrame(
         {
             "event": 90_001 + np.arange(size, dtype=np.int32),
