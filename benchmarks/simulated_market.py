@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
+from shortcast.features.simulated.listing import LATE
 from shortcast.features.simulated.parameters import Parameters
 from shortcast.features.simulated.world import World, simulate
 
@@ -66,15 +67,18 @@ ROWS: tuple[tuple[str, str, str, str], ...] = (
     ("gaps in supply that were prevented", "share", "81 %", "FDA 2023: 236 prevented, 55 new"),
     ("other gaps that the list never shows", "share", "", "no figure published"),
     ("days from a shortage's begin to its posting, median", "days", "", "no figure published"),
+    ("listings posted 60 days or more after the begin", "share", "", "no figure published"),
     (
         "recalls a year for 10,000 makers' drugs",
         "number",
         "about 400",
         "openFDA enforcement, events of human drugs, rounded",
     ),
+    ("recalls of Class I", "share", "14 %", "the same, counted"),
     ("days from a recall's begin to its report, median", "days", "55", "the same, counted"),
     ("the same, tenth percentile", "days", "20", "the same"),
     ("the same, ninetieth percentile", "days", "197", "the same"),
+    ("months between inspections of a plant", "number", "", "no figure published"),
     ("inspections classified OAI", "share", "about 10 %", "FDA inspection classifications"),
     (
         "odds of a listing, middle third of prices against the lowest",
@@ -158,6 +162,7 @@ def figures(world: World) -> list[float]:
     recalls = reports.recalls.drop_duplicates("event")
     recent = recalls[recalls["event_date"].between(begin, end, inclusive="left")]
     report = (recalls["published_at"] - recalls["event_date"]).dt.days
+    seen = reports.inspections["event_date"].between(begin, end, inclusive="left")
     cause = new["cause"].value_counts(normalize=True).reindex(range(4), fill_value=0.0)
 
     label, at_risk = _listed_within(world, listed)
@@ -184,10 +189,13 @@ def figures(world: World) -> list[float]:
         outcome["prevented"] / outcome.sum(),
         outcome["unlisted"] / (outcome["unlisted"] + outcome["listed"]),
         float(lag.median()),
+        float((lag >= LATE).mean()),
         12 * 10_000 * len(recent) / held_months,
+        float((recalls["classification"] == "Class I").mean()),
         float(report.median()),
         float(report.quantile(0.1)),
         float(report.quantile(0.9)),
+        12 * years * len(world.catalogue.plants) / seen.sum(),
         float((reports.inspections["classification"] == "OAI").mean()),
         odds[1] / odds[0],
         odds[2] / odds[0],
@@ -316,12 +324,15 @@ stands in `features/simulated/truth.py`.
 ## Where it is not like the world
 
 - The signals are stronger than in the real records: a warning letter tells more of the next two
-  years than it does in truth, and letters, inspections classified OAI and recalls are more
-  frequent. This is on purpose: the market is there to prove that a method finds what there is
-  to find.
+  years than it does in truth; letters, inspections, those classified OAI among them, and recalls
+  are more frequent. This is on purpose: the market is there to prove that a method finds what
+  there is to find.
 - Nearly all shortages are of quality; demand, exits and failures abroad have a smaller part
   than in the FDA's count. A low price tells next to nothing here. Past listings tell less than
   in truth.
+- Two listings in five come two to five months after the shortage began, and most of these
+  shortages begin with a recall, mostly of Class I. This is on purpose, too: a reader that lets
+  recalls be known too early foresees what nobody could have, and it shows.
 - Makers share a drug's market alike, up to some chance; a drug has ten makers at most, and
   makers give up drugs half as often as the Orange Book's vintages show.
 - Listings of a drug end for all of its makers on one day.

@@ -52,12 +52,13 @@ class Parameters:
         Log of the factor of failures for each unit of quality below `market.STANDARD`; above it
         all plants are alike. Tuned.
     inspection_rate : float
-        Surveillance inspections of a plant (one in some 10 months, more where quality is low;
-        tuned).
+        Surveillance inspections of a plant, more where quality is low; with those that follow a
+        letter a plant is inspected every 7 months. Tuned, on purpose: the record shall tell of
+        quality.
     oai_steepness : float
         Log odds, for each unit of quality, that an inspection ends as Official Action Indicated;
-        even at `market.SUSPECT`. One inspection in three ends so, on purpose: the record shall tell
-        of quality (about one in ten in FDA inspection classifications of drug plants).
+        even at `market.SUSPECT`. More than one inspection in four ends so, on purpose: the record
+        shall tell of quality (about one in ten in FDA inspection classifications of drug plants).
     warning_letter_share : float
         OAI inspections that a warning letter follows; tuned.
     letter_again_share, letter_again_share_sterile : float
@@ -70,7 +71,7 @@ class Parameters:
     failure_rate : float
         Failure of one maker's supply in a month in a plant of good quality; tuned.
     recall_rate : float
-        Recalls of one maker's drug at good quality; all plants together have some 1,500 a year on
+        Recalls of one maker's drug at good quality; all plants together have some 1,600 a year on
         10,000 makers' drugs, on purpose (about 400 in openFDA enforcement, events of human
         drugs; rounded).
     answer_recall_rate : float

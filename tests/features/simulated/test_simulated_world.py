@@ -15,6 +15,7 @@ from shortcast.features.identity.drugs import from_product
 from shortcast.features.identity.products import parse_ndc
 from shortcast.features.simulated.design import DEMAND, MAX_MAKERS
 from shortcast.features.simulated.hazard import LARGE_SURGE, SMALL_SURGE, gap_probability
+from shortcast.features.simulated.listing import LATE
 from shortcast.features.simulated.parameters import BadParameters, Parameters
 from shortcast.features.simulated.world import World, simulate
 
@@ -171,6 +172,18 @@ def test_nothing_is_public_before_it_happened(small: World) -> None:
             known = table.dropna(subset=["published_at"])
             assert len(known), name
             assert (known["published_at"] >= known["event_date"]).all(), name
+
+
+def test_most_shortages_that_are_posted_late_begin_with_a_grave_recall(wide: World) -> None:
+    listed = wide.reports.shortages.query("outcome == 'listed'")
+    late = (listed["published_at"] - listed["event_date"]).dt.days >= LATE
+    assert 0.3 < late.mean() < 0.5
+    grave = wide.reports.recalls.query("classification == 'Class I'")
+    recalled = set(zip(grave["drug"], grave["event_date"].dt.to_period("M"), strict=True))
+    months = zip(listed["drug"], listed["event_date"].dt.to_period("M"), strict=True)
+    began_so = np.array([month in recalled for month in months])
+    assert began_so[late].mean() > 0.5
+    assert began_so[~late].mean() < 0.1
 
 
 def test_postings_are_of_listed_shortages_and_have_a_history(small: World) -> None:
