@@ -75,9 +75,9 @@ ROWS: tuple[tuple[str, str, str, str], ...] = (
         "openFDA enforcement, events of human drugs, rounded",
     ),
     ("recalls of Class I", "share", "14 %", "the same, counted"),
-    ("days from a recall's begin to its report, median", "days", "55", "the same, counted"),
-    ("the same, tenth percentile", "days", "20", "the same"),
-    ("the same, ninetieth percentile", "days", "197", "the same"),
+    ("days from a recall's begin to its report, median", "days", "55 days", "the same, counted"),
+    ("the same, tenth percentile", "days", "20 days", "the same"),
+    ("the same, ninetieth percentile", "days", "197 days", "the same"),
     ("months between inspections of a plant", "number", "", "no figure published"),
     ("inspections classified OAI", "share", "about 10 %", "FDA inspection classifications"),
     (
@@ -110,7 +110,7 @@ _SAID: dict[str, Callable[[float], str]] = {
     "rate": lambda x: f"{100 * x:.2f} %",
     "number": lambda x: f"{x:.2f}" if x < 10 else f"{x:,.0f}",
     "years": lambda x: f"{x:.1f} years",
-    "days": lambda x: f"{x:,.0f}",
+    "days": lambda x: f"{x:,.0f} days",
     "score": lambda x: f"{x:.3f}",
 }
 

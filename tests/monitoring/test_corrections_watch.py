@@ -20,8 +20,9 @@ def correction(status: Literal["open", "mended"]) -> Correction:
     )
 
 
-def warehouse(*, needed_for: str) -> duckdb.DuckDBPyConnection:
+def warehouse(*, needed_for: str, data: str = "real") -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
+    connection.execute("CREATE TABLE build AS SELECT ? AS data", [data])
     connection.execute(
         """
         CREATE TABLE snapshots AS
@@ -68,4 +69,9 @@ def test_what_is_expected_of_the_newest_snapshot_is_held_against_it(
 def test_an_error_that_no_snapshot_has_is_not_spoken_of() -> None:
     with warehouse(needed_for="2026-01-01") as connection:
         connection.execute("DELETE FROM quarantine")
+        assert findings(connection, TODAY, [correction("open")]) == []
+
+
+def test_simulated_records_say_nothing_of_the_sources() -> None:
+    with warehouse(needed_for="2026-01-01", data="simulated") as connection:
         assert findings(connection, TODAY, [correction("open")]) == []
