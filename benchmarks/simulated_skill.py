@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.simulated_skill`` takes five markets of 800 drugs and 12 years from records
 to backtest, each of them once more with a deliberate leak (`benchmarks.lags_off`), and has the
-leak of the first audited; about an hour on two cores. In each market the reasons of a trained model
-are held against the true causes (`benchmarks.simulated_reasons`). ``--folder`` keeps the markets,
-and goes on where a run was broken off.
+leak of the first audited: ten backtests of some minutes each. In each market the reasons of a
+trained model are held against the true causes (`benchmarks.simulated_reasons`). ``--folder`` keeps
+the markets, and goes on where a run was broken off.
 """
 
 from __future__ import annotations

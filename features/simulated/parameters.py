@@ -118,7 +118,8 @@ class Parameters:
         Shortages that the list never shows; only 13.7 % of listed ones were followed by a fall in
         purchases of a third (JAMA Netw Open 2024): list and shortage are two things. Tuned.
     listing_lag_median_days, listing_lag_sigma : float
-        Log-normal lag from the shortage's begin to its posting; tuned (no published figure).
+        Log-normal lag from the shortage's begin to its posting, of listings that are not late;
+        tuned (no published figure).
     late_listing_share : float
         Listings that come 60 to 150 days after the shortage began; tuned (no published figure).
     late_recall_share : float
